@@ -1,0 +1,348 @@
+"""Command line: ``rsvlm``.
+
+Results go to stdout, progress and warnings to stderr. Heavy imports stay inside the
+commands, so ``rsvlm --help`` answers at once.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rsvlm import __version__
+from rsvlm.errors import RsvlmError
+
+#: Names of the tasks, in the order of the help; a test holds them to ``TASKS``.
+TASK_NAMES = (
+    "auto", "caption", "vqa", "classify", "count", "ground", "segment", "detect",
+    "compare",
+)  # fmt: skip
+
+
+class Group(click.Group):
+    """Command group that prints an :class:`RsvlmError` as one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; user errors leave with status 1 and no traceback."""
+        try:
+            return super().invoke(ctx)
+        except RsvlmError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except KeyboardInterrupt:
+            raise click.ClickException(
+                "Interrupted. Run the same command again to go on."
+            ) from None
+        except BrokenPipeError:
+            # The reader of our output has gone: not our fault, nothing to say.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rsvlm")
+def main() -> None:
+    """Ask questions about satellite, aerial and radar images."""
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE [IMAGE...]")
+@click.argument("question")
+@click.option(
+    "-t", "--task", default="auto", show_default=True, metavar="TASK",
+    help=f"One of: {', '.join(TASK_NAMES)}.",
+)  # fmt: skip
+@click.option(
+    "--sensor", default="auto", show_default=True,
+    type=click.Choice(["auto", "optical", "sar", "multispectral"]),
+    help="What the images were taken with.",
+)  # fmt: skip
+@click.option(
+    "--shape", type=click.Choice(["hbb", "obb", "polygon", "mask"]),
+    help="Shape of regions.  [default: mask when segmenting, else hbb]",
+)  # fmt: skip
+@click.option(
+    "--zoom", default="auto", show_default=True, type=click.Choice(["auto", "none"]),
+    help="Search large images tile by tile, or only as a whole.",
+)  # fmt: skip
+@click.option(
+    "--model", default="tiny", show_default=True, metavar="PATH",
+    help="Shipped checkpoint, or a checkpoint folder.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--overlay", type=click.Path(dir_okay=False), help="Draw a PNG.")
+@click.option("--geojson", type=click.Path(dir_okay=False), help="Write GeoJSON.")
+@click.option("--mask", type=click.Path(dir_okay=False), help="Write a mask GeoTIFF.")
+@click.option("--trace", is_flag=True, help="Print the steps to stderr.")
+@click.option("--seed", type=int, help="Seed of the model.")
+def ask(
+    images: tuple[str, ...],
+    question: str,
+    task: str,
+    sensor: str,
+    shape: Any,
+    zoom: Any,
+    model: str,
+    as_json: bool,
+    overlay: str | None,
+    geojson: str | None,
+    mask: str | None,
+    trace: bool,
+    seed: int | None,
+) -> None:
+    """Answer QUESTION about one or more images.
+
+    A QUESTION of "-" is read from stdin.
+    """
+    from contextlib import ExitStack
+
+    from rsvlm.raster import Raster
+    from rsvlm.tasks import get_task
+
+    if question == "-":
+        question = click.get_text_stream("stdin").read().strip()
+    if task != "auto":
+        get_task(task)  # before the model is loaded
+    with ExitStack() as stack:
+        rasters = [
+            stack.enter_context(Raster.open(path, sensor=sensor)) for path in images
+        ]
+        _check_outputs(rasters, geojson)
+        from rsvlm.app.build import build_assistant
+
+        with _progress_of_assets():
+            assistant = build_assistant(model)
+        stream = sys.stderr.isatty() and not as_json
+        answer = assistant.ask(
+            rasters, question, task, shape=shape, zoom=zoom, seed=seed,
+            on_text=_streamer() if stream else None,
+        )  # fmt: skip
+        if stream:
+            click.echo("\r\033[K", nl=False, err=True)
+        _write_files(answer, rasters, overlay, geojson, mask)
+    for warning in answer.warnings:
+        click.echo(f"Note: {warning}", err=True)
+    if trace:
+        for step in answer.trace:
+            fields = step.model_dump(exclude_none=True)
+            click.echo(" ".join(f"{k}={v}" for k, v in fields.items()), err=True)
+    click.echo(answer.to_json() if as_json else answer.text)
+
+
+def _check_outputs(rasters: list[Any], geojson: str | None) -> None:
+    """Refuse what cannot be written before a model is loaded for it."""
+    from rsvlm.errors import SettingsError
+
+    if geojson and not any(raster.georeference for raster in rasters):
+        raise SettingsError(
+            f"{rasters[0].name!r} has no CRS, so that its regions have no place on the "
+            "Earth. Leave out --geojson and take pixels from --json."
+        )
+
+
+def _write_files(
+    answer: Any,
+    rasters: list[Any],
+    overlay: str | None,
+    geojson: str | None,
+    mask: str | None,
+) -> None:
+    if overlay:
+        from rsvlm.overlay import draw, write_png
+
+        view = rasters[0].preview(max_side=1280)
+        footer = f"{answer.question}\n{answer.text}"
+        regions = answer.to_regions(0)
+        picture = draw(
+            view.pixels, regions, view.window, footer=footer, gsd=rasters[0].gsd
+        )
+        write_png(Path(overlay), picture)
+    if geojson:
+        from rsvlm.outputs import write_geojson
+
+        write_geojson(Path(geojson), answer)
+    if mask:
+        from rsvlm.outputs import write_mask
+
+        write_mask(Path(mask), answer.to_regions(0), rasters[0])
+
+
+def _streamer() -> Callable[[str], None]:
+    """Show the model's words on stderr as they come; the answer replaces them."""
+
+    def show(piece: str) -> None:
+        click.echo(piece.replace("\n", " "), nl=False, err=True)
+
+    return show
+
+
+def _progress_of_assets() -> Any:
+    """Show a bar on stderr while assets are fetched for the first time."""
+    from rsvlm.app.progress import asset_progress
+
+    return asset_progress()
+
+
+@main.command()
+@click.argument("image")
+@click.option("--sensor", default="auto", show_default=True,
+              type=click.Choice(["auto", "optical", "sar", "multispectral"]))  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(image: str, sensor: str, as_json: bool) -> None:
+    """Say what IMAGE is and what can be asked of it."""
+    from rsvlm.app.info import describe, lines
+    from rsvlm.raster import Raster
+
+    with Raster.open(image, sensor=sensor) as raster:
+        facts = describe(raster)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(facts))
+    else:
+        click.echo("\n".join(lines(facts)))
+
+
+@main.group()
+def data() -> None:
+    """Build training and evaluation records."""
+
+
+@data.command("build")
+@click.argument("recipe")
+@click.option("--data", "root", type=click.Path(file_okay=False), default=None,
+              help="Folder with the source data sets.  [default: $RSVLM_DATA or ../shared/data]")  # fmt: skip
+@click.option("--out", required=True, type=click.Path(file_okay=False))
+@click.option("--seed", default=0, show_default=True)
+def data_build(recipe: str, root: str | None, out: str, seed: int) -> None:
+    """Build the records of RECIPE (smoke, tiny)."""
+    from rsvlm.app.settings import data_folder
+    from rsvlm.data_engine.build import build
+
+    build(recipe, data_folder(root), Path(out), seed)
+    click.echo(out)
+
+
+@main.group()
+def train() -> None:
+    """Train a checkpoint."""
+
+
+def _training_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--cache", type=click.Path(file_okay=False), default=None,
+                     help="Encoded pictures.  [default: OUT/features]"),
+        click.option("--out", required=True, type=click.Path(file_okay=False)),
+        click.option("--data", "folder", required=True,
+                     type=click.Path(exists=True, file_okay=False),
+                     help="Folder written by rsvlm data build."),
+        click.argument("recipe"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@train.command("tune")
+@_training_options
+def train_tune(recipe: str, folder: str, out: str, cache: str | None) -> None:
+    """Train projector and LoRA by RECIPE (smoke, tiny or a TOML file)."""
+    from rsvlm.training.run import load_recipe
+    from rsvlm.training.tune import TuneRecipe
+    from rsvlm.training.tune import train_tune as run
+
+    settings = load_recipe(TuneRecipe, recipe, "tune")
+    store = Path(cache) if cache else Path(out) / "features"
+    click.echo(run(settings, Path(folder), Path(out), store, _say))
+
+
+@train.command("regions")
+@_training_options
+def train_regions(recipe: str, folder: str, out: str, cache: str | None) -> None:
+    """Train the region head by RECIPE (smoke, tiny or a TOML file)."""
+    from rsvlm.training.regions import RegionRecipe
+    from rsvlm.training.regions import train_regions as run
+    from rsvlm.training.run import load_recipe
+
+    settings = load_recipe(RegionRecipe, recipe, "regions")
+    store = Path(cache) if cache else Path(out) / "features"
+    click.echo(run(settings, Path(folder), Path(out), store, _say))
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@main.group("eval")
+def evaluate() -> None:
+    """Measure a checkpoint."""
+
+
+@evaluate.command("first")
+@click.option("--data", "folder", required=True,
+              type=click.Path(exists=True, file_okay=False),
+              help="Folder written by rsvlm data build tiny.")  # fmt: skip
+@click.option("--model", default="tiny", show_default=True, metavar="PATH")
+@click.option("--split", default="test", show_default=True,
+              type=click.Choice(["val", "test"]))  # fmt: skip
+@click.option("--out", required=True, type=click.Path(file_okay=False))
+@click.option("--limit", type=int, help="Only the first N pictures of each source.")
+def eval_first(
+    folder: str, model: str, split: str, out: str, limit: int | None
+) -> None:
+    """Measure scenes, presence, grounding, detection and counts."""
+    from rsvlm.app.build import build_assistant
+    from rsvlm.eval.first import run
+
+    click.echo(run(build_assistant(model), Path(folder), split, Path(out), limit, _say))
+
+
+@main.group("assets")
+def assets_group() -> None:
+    """Pretrained files and sample images that arrive inside packages."""
+
+
+@assets_group.command("list")
+def assets_list() -> None:
+    """List the assets."""
+    from rsvlm import assets
+
+    for asset in assets.table().values():
+        state = "here" if assets.cached(asset.name) else "-"
+        star = "*" if asset.default else " "
+        click.echo(f"{star} {asset.name:28} {asset.kind:16} {state:5} {asset.licence}")
+
+
+@assets_group.command("fetch")
+@click.argument("names", nargs=-1)
+def assets_fetch(names: tuple[str, ...]) -> None:
+    """Fetch NAMES, or the default set."""
+    from rsvlm import assets
+    from rsvlm.app.progress import fetch_all
+
+    table = assets.table()
+    wanted = list(names) or [a.name for a in table.values() if a.default]
+    fetch_all(wanted)
+    for name in wanted:
+        click.echo(f"{name}: {assets.cached(name)}")
+
+
+@assets_group.command("verify")
+@click.argument("names", nargs=-1)
+def assets_verify(names: tuple[str, ...]) -> None:
+    """Check NAMES, or everything that was fetched, against the hashes."""
+    from rsvlm import assets
+
+    for name in names or [n for n in assets.table() if assets.cached(n)]:
+        assets.verify(name)
+        click.echo(f"{name}: ok")
+
+
+@main.command()
+@click.option("--fix", is_flag=True, help="Repair what can be repaired.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+def doctor(fix: bool, as_json: bool) -> None:
+    """Check the environment; --fix repairs it and says what it changed."""
+    from rsvlm.app.doctor import run
+
+    sys.exit(run(fix, as_json))

@@ -1,0 +1,109 @@
+"""What every source yields: one labelled image, before any wording.
+
+A source reads a public format and nothing else; :mod:`rsvlm.data_engine.compose`
+turns its records into questions and answers.
+"""
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from rsvlm.errors import ParseError, SettingsError
+from rsvlm.samples import Target
+
+Split = Literal["train", "val", "test"]
+
+#: Splits in the order that they are written.
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One labelled image.
+
+    Attributes:
+        image: The encoded file, byte for byte as the source holds it.
+        name: File name without folders, unique within the source.
+        width: Width in pixels.
+        height: Height in pixels.
+        source: Name of the source.
+        licence: Terms of image and labels, as stated by the source.
+        label: Scene class in upstream or canonical spelling, None without one.
+        targets: Labelled objects, in raster pixels.
+        scenes: The closed list that ``label`` was chosen from.
+        objects: The closed list of labelled objects: one that is in the list and
+            not among the targets is absent.
+    """
+
+    image: bytes
+    name: str
+    width: int
+    height: int
+    source: str
+    licence: str
+    label: str | None = None
+    targets: tuple[Target, ...] = ()
+    scenes: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+
+
+def hold_out(groups: Sequence[Sequence[str]], count: int, salt: str) -> frozenset[str]:
+    """Choose the names that leave training for validation.
+
+    The choice follows from the names alone, so that it is the same for every seed and
+    on every machine, and hardly moves when names are added.
+
+    Args:
+        groups: Names that must stay together, such as images of one place.
+        count: How many names to choose; one less where only a group too large is left.
+        salt: Keeps the choices of two sources independent.
+
+    Returns:
+        The chosen names.
+    """
+    chosen: list[str] = []
+    for group in sorted(
+        groups, key=lambda g: sha256(f"{salt}/{g[0]}".encode()).digest()
+    ):
+        if len(chosen) + len(group) <= count:
+            chosen.extend(group)
+    return frozenset(chosen)
+
+
+def read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the named members of an uncompressed tar, in the order of the names.
+
+    Raises:
+        SettingsError: If there is no such file.
+        ParseError: If it is no tar or lacks a member.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for name in names:
+                member = tar.extractfile(name)
+                if member is None:
+                    raise KeyError(name)
+                yield name, member.read()
+    except FileNotFoundError:
+        raise missing(path) from None
+    except KeyError:
+        raise ParseError(
+            f"{path.name} has no file {name!r}, which the labels name. "
+            "Fetch the tar and the labels again."
+        ) from None
+    except tarfile.TarError as error:
+        raise ParseError(
+            f"{path.name} is no readable tar ({error}). Fetch the file again."
+        ) from None
+
+
+def missing(path: Path) -> SettingsError:
+    """Return the error for an input that is not there."""
+    return SettingsError(
+        f"There is no {path.name!r} in {str(path.parent)!r}. Name the folder that holds "
+        "the datasets with --data or the variable RSVLM_DATA, or build the recipe "
+        "'smoke', which needs no data."
+    )

@@ -1,0 +1,492 @@
+"""Answers a question about rasters: look, recall, zoom, ask, read, refine, judge, place.
+
+The one path of data. The command line, the server, the chat page, batch runs and the
+evaluation all call :meth:`Assistant.ask`.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from rsvlm.answer import (
+    Answer,
+    AnswerImage,
+    AnswerRegion,
+    Evidence,
+    ModelInfo,
+    TraceStep,
+    keep_citations,
+)
+from rsvlm.engines.base import Engine
+from rsvlm.errors import SettingsError
+from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.geometry import Region
+from rsvlm.labels import OBJECTS
+from rsvlm.messages import Generation
+from rsvlm.questions import is_presence
+from rsvlm.raster import Raster
+from rsvlm.render import View
+from rsvlm.replies import (
+    area_text,
+    count_text,
+    counts,
+    found_text,
+    presence_text,
+    too_small_text,
+    unknown_text,
+)
+from rsvlm.subjects import Subject, subject
+from rsvlm.tasks import Reply, Task, choose_task, get_task
+from rsvlm.tiling import merge
+from rsvlm.zoom import plan_search
+
+#: Most tokens a reply, by task.
+MAX_TOKENS = {"caption": 96, "compare": 96, "count": 8, "classify": 16}
+#: An object narrower than this many pixels cannot be told from noise.
+FEWEST_PIXELS = 4.0
+#: IoU above which two regions of one label are the same object.
+SAME = 0.45
+
+
+class Finder(Protocol):
+    """Finds described objects in a view; :mod:`rsvlm.models.finder` has one."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What it was trained to find."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """Longest side of a view that it makes use of, in px."""
+        ...
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        """Return regions in raster pixels, best first."""
+        ...
+
+
+class Retriever(Protocol):
+    """Source of background knowledge."""
+
+    def search(self, question: str, rasters: Sequence[Raster]) -> Sequence[Evidence]:
+        """Return passages, best first, numbered from 1."""
+        ...
+
+
+@dataclass
+class _State:
+    """What is known so far about one question."""
+
+    question: str
+    task: Task
+    subject: Subject | None
+    views: list[View]
+    trace: list[TraceStep] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    evidence: tuple[Evidence, ...] = ()
+    timing: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """Text, regions and confidence, before they are placed on the Earth."""
+
+    text: str
+    confidence: float
+    regions: tuple[Region, ...] = ()
+    count: int | None = None
+    abstained: bool = False
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """An engine with a region finder and, where there is one, a retriever.
+
+    Attributes:
+        engine: What reads the picture and writes the text.
+        finder: What draws, counts and measures; None leaves that to the engine.
+        retriever: Background knowledge.
+        least: Confidence below which a text answer is withheld.
+
+    .. versionadded:: 0.1
+    """
+
+    engine: Engine
+    finder: Finder | None = None
+    retriever: Retriever | None = None
+    least: float = 0.2
+
+    def ask(
+        self,
+        rasters: Sequence[Raster],
+        question: str,
+        task: str = "auto",
+        *,
+        shape: ShapeKind | None = None,
+        zoom: Literal["auto", "none"] = "auto",
+        seed: int | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Answer one question.
+
+        Args:
+            rasters: Opened images; "image 1" is the first.
+            question: What the user wrote.
+            task: Name of a task, or ``"auto"`` to choose by the question.
+            shape: Kind of the regions; default: masks when segmenting, else boxes.
+            zoom: ``"none"`` looks for objects in the whole image at once only.
+            seed: Seed of the engine.
+            on_text: Called with each piece of the engine's text.
+
+        Returns:
+            The answer, placed on the Earth where the rasters are.
+
+        Raises:
+            SettingsError: If there is no image or no question.
+            UnknownNameError: If there is no such task.
+            ImageError: If an image cannot be read.
+            EngineError: If the engine gives no answer.
+        """
+        if not rasters:
+            raise SettingsError("There is no image. Give at least one image file.")
+        if not question.strip():
+            raise SettingsError(
+                "The question is empty. Ask for example: 'Describe this scene'."
+            )
+        start = time.perf_counter()
+        name = choose_task(question, len(rasters))[0] if task == "auto" else task
+        spec = get_task(name)
+        state = _State(question, spec, subject(question), [])
+        for raster in rasters:
+            state.warnings += [w for w in raster.warnings if w not in state.warnings]
+        self._look(state, rasters)
+        self._recall(state, rasters)
+        reason = self._cannot(state, rasters)
+        if reason:
+            verdict = _Verdict(reason, 1.0, abstained=True)
+        else:
+            verdict = self._answer(state, rasters, shape, zoom, seed, on_text)
+        state.timing["total"] = 1000 * (time.perf_counter() - start)
+        return self._place(state, rasters, verdict)
+
+    # 1 look, 2 recall
+
+    def _look(self, state: _State, rasters: Sequence[Raster]) -> None:
+        side = self.engine.capabilities.max_side
+        for index, raster in enumerate(rasters):
+            start = time.perf_counter()
+            view = raster.preview(max_side=side, image=index)
+            state.views.append(view)
+            state.trace.append(_step("look", view, start))
+        unseen = {v.sensor for v in state.views} - self.engine.capabilities.sensors
+        if "sar" in unseen:
+            state.warnings.append(
+                f"The model {self.engine.name} was not trained on SAR images; what it "
+                "says about one is a guess."
+            )
+
+    def _recall(self, state: _State, rasters: Sequence[Raster]) -> None:
+        if self.retriever is not None:
+            state.evidence = tuple(self.retriever.search(state.question, rasters))
+
+    def _cannot(self, state: _State, rasters: Sequence[Raster]) -> str | None:
+        """Return why the question cannot be answered from these images, or None."""
+        if not self._needs_regions(state) or state.subject is None or not self.finder:
+            return None
+        name = state.subject.name
+        if state.subject.label not in self.finder.labels:
+            return unknown_text(name, self.finder.labels)
+        size = OBJECTS[name].size_m if name in OBJECTS else None
+        for raster in rasters:
+            if size and raster.gsd and size / raster.gsd < FEWEST_PIXELS:
+                return too_small_text(name, size, raster.gsd)
+        extra = _unused_words(state.subject)
+        if extra:
+            state.warnings.append(
+                f"The words {extra!r} were not used: every {name} is meant."
+            )
+        return None
+
+    def _needs_regions(self, state: _State) -> bool:
+        return state.task.name in ("count", "ground", "segment", "detect") or (
+            state.task.name == "vqa"
+            and is_presence(state.question)
+            and state.subject is not None
+            and self.finder is not None
+            and state.subject.label in self.finder.labels
+        )
+
+    # 3 zoom and 6 refine: the region head looks closer
+
+    def _find(
+        self,
+        state: _State,
+        rasters: Sequence[Raster],
+        shape: ShapeKind,
+        zoom: Literal["auto", "none"],
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        if self.finder is None:
+            return Findings((), 0.0)
+        label = state.subject.label if state.subject else None
+        wanted = [label] if label in self.finder.labels else list(self.finder.labels)
+        regions: list[Region] = []
+        best = 0.0
+        for index, raster in enumerate(rasters):
+            names = [str(n) for n in wanted if _is_visible(str(n), raster.gsd)]
+            if not names:
+                continue
+            plan = plan_search(raster, self.finder.side, zoom)
+            if plan.coarse and purpose == "locate":
+                state.warnings.append(
+                    f"The image is large: it was searched in {len(plan.windows)} windows "
+                    "at reduced resolution; small objects may be missing."
+                )
+            parts = []
+            for window in plan.windows:
+                start = time.perf_counter()
+                view = raster.view(window, *plan.size(window), image=index)
+                found = self.finder.find(view, names, shape, purpose)
+                parts.append(found.regions)
+                best = max(best, found.best)
+                state.trace.append(_step("refine", view, start, found.best))
+            regions += merge(parts, plan.windows, SAME)
+        return Findings(tuple(regions), best)
+
+    # 4 ask, 5 read, 7 judge
+
+    def _answer(
+        self,
+        state: _State,
+        rasters: Sequence[Raster],
+        shape: ShapeKind | None,
+        zoom: Literal["auto", "none"],
+        seed: int | None,
+        on_text: Callable[[str], None] | None,
+    ) -> _Verdict:
+        if state.task.name == "compare" and self.engine.capabilities.max_images < 2:
+            return self._compare(state, rasters, zoom, seed)
+        reply, generation = self._generate(state, state.views, seed, on_text)
+        confidence = _certainty(generation)
+        if not self._needs_regions(state) or self.finder is None:
+            return self._text(state, rasters, reply, confidence, zoom)
+        kind = shape or ("mask" if state.task.name == "segment" else "hbb")
+        if state.task.name == "vqa":
+            return self._presence(state, rasters, reply, confidence, kind, zoom)
+        start = time.perf_counter()
+        found = self._find(state, rasters, kind, zoom)
+        state.timing["refine"] = 1000 * (time.perf_counter() - start)
+        regions = found.regions
+        name = state.subject.name if state.subject else None
+        sure = _mean([r.confidence for r in regions]) if regions else 1 - found.best
+        labels = [region.label for region in regions]
+        if state.task.name == "count" and name is not None:
+            return _Verdict(count_text(len(regions), name), sure, regions, len(regions))
+        text = found_text(labels, name)
+        if state.task.name == "segment" and regions:
+            text = (
+                text.removesuffix(".") + f", covering {self._area(rasters, regions)}."
+            )
+        return _Verdict(text, sure, regions, len(regions))
+
+    def _generate(
+        self,
+        state: _State,
+        views: Sequence[View],
+        seed: int | None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> tuple[Reply, Generation]:
+        start = time.perf_counter()
+        most = self.engine.capabilities.max_images
+        if len(views) > most:
+            state.warnings.append(
+                f"The model {self.engine.name} looks at {most} image at a time; the "
+                f"question was put to the first of {len(views)}."
+            )
+        passages = [f"{item.text} ({item.source})" for item in state.evidence]
+        messages = state.task.messages(state.question, views[:most], passages)
+        generation = self.engine.generate(
+            messages,
+            max_tokens=MAX_TOKENS.get(state.task.name, 48),
+            seed=seed,
+            on_text=on_text,
+        )
+        spent = 1000 * (time.perf_counter() - start)
+        state.timing["generate"] = state.timing.get("generate", 0.0) + spent
+        reply = state.task.parse(generation.text, views[0].window)
+        state.trace.append(
+            TraceStep(step="ask", score=generation.mean_logprob, ms=round(spent))
+        )
+        return reply, generation
+
+    def _text(
+        self,
+        state: _State,
+        rasters: Sequence[Raster],
+        reply: Reply,
+        confidence: float,
+        zoom: Literal["auto", "none"],
+    ) -> _Verdict:
+        """Judge an answer that the engine gave in words."""
+        if confidence < self.least and not reply.regions:
+            return _Verdict(
+                f"I am not sure enough to answer. My best guess, {reply.text!r}, has a "
+                f"confidence of {confidence:.2f}.",
+                confidence,
+                abstained=True,
+            )
+        text = keep_citations(reply.text, {item.id for item in state.evidence})
+        found: tuple[Region, ...] = ()
+        if state.task.name == "caption" and self.finder is not None:
+            everything = replace(state.subject, label=None) if state.subject else None
+            state.subject = everything
+            found = self._find(state, rasters, "hbb", zoom, "anything").regions
+            if found:
+                seen = counts([region.label for region in found])
+                text = f"{text} Found by the region head: {seen}."
+        return _Verdict(text or "(no answer)", confidence, found or reply.regions)
+
+    def _presence(
+        self,
+        state: _State,
+        rasters: Sequence[Raster],
+        reply: Reply,
+        confidence: float,
+        shape: ShapeKind,
+        zoom: Literal["auto", "none"],
+    ) -> _Verdict:
+        """Answer yes or no by what is found; the engine's own word makes it surer."""
+        start = time.perf_counter()
+        found = self._find(state, rasters, shape, zoom, "presence")
+        state.timing["refine"] = 1000 * (time.perf_counter() - start)
+        taken = found.regions
+        name = state.subject.name if state.subject else "object"
+        sure = found.best if taken else 1 - found.best
+        says_yes = reply.text.lower().startswith("yes")
+        if says_yes == bool(taken):
+            sure = 1 - (1 - sure) * (1 - 0.5 * confidence)
+        elif reply.text.lower().startswith(("yes", "no")):
+            sure *= 1 - 0.5 * confidence
+            word = "yes" if says_yes else "no"
+            state.warnings.append(
+                f"The language model alone would answer {word!r}; the answer follows "
+                "what was found in the image."
+            )
+        return _Verdict(presence_text(len(taken), name), sure, taken, len(taken))
+
+    def _compare(
+        self,
+        state: _State,
+        rasters: Sequence[Raster],
+        zoom: Literal["auto", "none"],
+        seed: int | None,
+    ) -> _Verdict:
+        """Describe each image by itself, for engines that see one at a time."""
+        caption = replace(
+            state, task=get_task("caption"), question="Describe the image."
+        )
+        lines, sure, regions = [], 1.0, []
+        for index, view in enumerate(state.views):
+            reply, generation = self._generate(caption, [view], seed)
+            sure = min(sure, _certainty(generation))
+            alone = replace(caption, subject=None)
+            found = [
+                replace(region, image=index)
+                for region in self._find(
+                    alone, [rasters[index]], "hbb", zoom, "anything"
+                ).regions
+            ]
+            regions += found
+            seen = counts([region.label for region in found]) or "no known object"
+            lines.append(f"Image {index + 1}: {reply.text} Found: {seen}.")
+        return _Verdict(" ".join(lines), sure, tuple(regions))
+
+    # 8 place
+
+    def _area(self, rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
+        pixels = sum(region.shape.area for region in regions)
+        metres: float | None = 0.0
+        for region in regions:
+            place = rasters[region.image].georeference
+            if place is None or metres is None:
+                metres = None
+            else:
+                metres += place.area_m2(region.shape)
+        return area_text(metres, pixels)
+
+    def _place(
+        self, state: _State, rasters: Sequence[Raster], verdict: _Verdict
+    ) -> Answer:
+        return Answer(
+            task=state.task.name,
+            question=state.question,
+            text=verdict.text,
+            abstained=verdict.abstained,
+            confidence=min(max(verdict.confidence, 0.0), 1.0),
+            images=tuple(AnswerImage.of(i, raster) for i, raster in enumerate(rasters)),
+            regions=tuple(
+                AnswerRegion.of(i, region, rasters[region.image].georeference)
+                for i, region in enumerate(verdict.regions, start=1)
+            ),
+            count=verdict.count,
+            evidence=state.evidence,
+            trace=tuple(state.trace),
+            model=ModelInfo(
+                name=self.engine.name,
+                revision=self.engine.revision,
+                engine=self.engine.kind,
+            ),
+            warnings=tuple(dict.fromkeys(state.warnings)),
+            timing_ms={name: round(ms) for name, ms in state.timing.items()},
+        )
+
+
+def _step(name: str, view: View, start: float, score: float | None = None) -> TraceStep:
+    box = view.window.box
+    return TraceStep(
+        step=name,
+        image=view.image,
+        window=(box.x0, box.y0, box.x1, box.y1),
+        size=(view.window.width, view.window.height),
+        rendering=view.rendering,
+        score=score,
+        ms=round(1000 * (time.perf_counter() - start)),
+    )
+
+
+def _certainty(generation: Generation) -> float:
+    """Return the geometric mean probability of a reply's tokens; 0.5 where unknown."""
+    mean = generation.mean_logprob
+    return math.exp(mean) if mean is not None else 0.5
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _is_visible(label: str, gsd: float | None) -> bool:
+    size = OBJECTS[label].size_m if label in OBJECTS else None
+    return not (size and gsd and size / gsd < FEWEST_PIXELS)
+
+
+def _unused_words(topic: Subject) -> str:
+    """Return the part of a description that the label does not cover."""
+    from rsvlm.labels import FORMS
+
+    if topic.phrase in FORMS:
+        return ""
+    form = max(
+        (f for f, label in FORMS.items() if label == topic.label and f in topic.phrase),
+        key=len,
+        default="",
+    )
+    return " ".join(topic.phrase.replace(form, " ").split())

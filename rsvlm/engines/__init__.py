@@ -1,0 +1,1 @@
+"""Engines: whatever turns messages into a reply."""

@@ -1,0 +1,73 @@
+"""The one seam between the assistant and whatever runs the model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rsvlm.messages import Generation, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can take.
+
+    Attributes:
+        max_images: Most pictures a conversation.
+        max_side: Longest side of a picture that it makes use of, in px.
+        dialect: Name of its grounding dialect, a key of ``rsvlm.codec.DIALECTS``.
+        sensors: Sensors that it was trained on.
+    """
+
+    max_images: int = 1
+    max_side: int = 1344
+    dialect: str = "rsvlm"
+    sensors: frozenset[str] = frozenset({"optical"})
+
+
+class Engine(Protocol):
+    """Anything that answers messages."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """``"local"``, ``"remote"`` or ``"stub"``."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """What tells one version of the model from another."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can take."""
+        ...
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
+        """Return the model's reply.
+
+        Args:
+            messages: The conversation.
+            max_tokens: Most tokens to write.
+            temperature: 0 is greedy.
+            seed: Seed of sampling.
+            stop: Texts that end the reply and are not part of it.
+            on_text: Called with each new piece of text as it is written.
+
+        Raises:
+            EngineError: If the model gives no answer.
+        """
+        ...

@@ -1,0 +1,163 @@
+"""The model in this process, through Transformers.
+
+Importing this module loads torch and Transformers (seconds); the command line does so
+only when a question is asked.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers.cache_utils import DynamicCache
+
+from rsvlm.engines.base import Capabilities
+from rsvlm.messages import Generation, Message, views_of
+from rsvlm.models.checkpoint import find_checkpoint, load_processor
+from rsvlm.models.configuration import SENSOR_IDS, RSVLMConfig
+from rsvlm.models.modeling import RSVLMForConditionalGeneration
+from rsvlm.models.processing import to_tiles
+from rsvlm.render import View
+
+#: Encoded pictures that are kept: follow-up questions need no encoder.
+KEPT_PICTURES = 8
+
+
+class LocalEngine:
+    """Runs a checkpoint on this machine.
+
+    .. versionadded:: 0.1
+    """
+
+    kind = "local"
+
+    def __init__(self, checkpoint: str | Path, dtype: str = "bfloat16") -> None:
+        """Load a checkpoint.
+
+        Args:
+            checkpoint: Name of a shipped checkpoint, or its folder.
+            dtype: Type of the weights.
+
+        Raises:
+            CheckpointError: If the folder is missing, incomplete or damaged.
+            AssetError: If a frozen part cannot be fetched.
+        """
+        folder = find_checkpoint(str(checkpoint))
+        config = RSVLMConfig.from_pretrained(folder)
+        self.model = RSVLMForConditionalGeneration.from_pretrained(
+            folder, config=config, dtype=dtype
+        ).eval()
+        self.processor = load_processor(folder)
+        self.name = f"rsvlm-{folder.name}"
+        weights = (folder / "model.safetensors").read_bytes()
+        self.revision = hashlib.sha256(weights).hexdigest()[:12]
+        sensors = {"optical"} | ({"sar"} if config.sar_config is not None else set())
+        self.capabilities = Capabilities(
+            max_images=1, max_side=config.tile_size * 4, sensors=frozenset(sensors)
+        )
+        self._pictures: OrderedDict[str, Tensor] = OrderedDict()
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The optical encoder, which the region head may share."""
+        encoder: nn.Module = self.model.model.optical_encoder
+        return encoder
+
+    @torch.no_grad()
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
+        """Return the model's reply; see :class:`~rsvlm.engines.base.Engine`."""
+        tokenizer = self.processor.tokenizer
+        tokens = [self._encode(view) for view in views_of(messages)]
+        prompt = self._prompt(messages, [t.shape[0] * t.shape[1] for t in tokens])
+        ids = torch.tensor([prompt])  # (1, T)
+        inner = self.model.model
+        embeddings = inner.get_input_embeddings()(ids)
+        if tokens:
+            embeddings = inner.splice(ids, embeddings, torch.cat(tokens))
+        sampler = torch.Generator().manual_seed(0 if seed is None else seed)
+        cache = DynamicCache(config=self.model.config.text_config)
+        written: list[int] = []
+        logprobs: list[float] = []
+        text, shown, reason = "", 0, "length"
+        while len(written) < max_tokens:
+            hidden = inner.language_model(
+                inputs_embeds=embeddings, past_key_values=cache, use_cache=True
+            ).last_hidden_state[:, -1]
+            scores = self.model.lm_head(hidden).float()[0].log_softmax(-1)  # (V,)
+            if temperature > 0:
+                chances = (scores / temperature).softmax(-1)
+                token = int(torch.multinomial(chances, 1, generator=sampler))
+            else:
+                token = int(scores.argmax())
+            logprobs.append(float(scores[token]))
+            if token == tokenizer.eos_token_id:
+                reason = "stop"
+                break
+            written.append(token)
+            text = tokenizer.decode(written, skip_special_tokens=True)
+            cut = min((text.find(mark) for mark in stop if mark in text), default=-1)
+            if cut >= 0:
+                text, reason = text[:cut], "stop"
+                break
+            if on_text is not None and not text.endswith("\ufffd"):
+                on_text(text[shown:])
+                shown = len(text)
+            embeddings = inner.get_input_embeddings()(torch.tensor([[token]]))
+        if on_text is not None and len(text) > shown:
+            on_text(text[shown:])
+        return Generation(text, reason, len(prompt), len(written), tuple(logprobs))
+
+    def _encode(self, view: View) -> Tensor:
+        """Return a picture's tokens, shape (tiles, N, D); kept for the next question."""
+        shape = ",".join(map(str, view.pixels.shape))
+        digest = hashlib.sha256(np.ascontiguousarray(view.pixels))
+        # Equal bytes of another shape or sensor are another picture.
+        digest.update(f"{shape},{view.sensor}".encode())
+        key = digest.hexdigest()
+        if key in self._pictures:
+            self._pictures.move_to_end(key)
+            return self._pictures[key]
+        images = self.processor.image_processor
+        tiles = to_tiles(view.pixels, images.tile_size, images.max_tiles)
+        pixels = torch.from_numpy(np.stack([images.normalise(tile) for tile in tiles]))
+        sensor = torch.full((len(tiles),), SENSOR_IDS.get(view.sensor, 0))
+        tokens: Tensor = self.model.model.get_image_features(
+            pixels, sensor
+        ).pooler_output
+        self._pictures[key] = tokens
+        if len(self._pictures) > KEPT_PICTURES:
+            self._pictures.popitem(last=False)
+        return tokens
+
+    def _prompt(self, messages: Sequence[Message], counts: Sequence[int]) -> list[int]:
+        """Return token ids, with as many placeholders as each picture has tokens."""
+        chat: list[dict[str, Any]] = []
+        for message in messages:
+            content = [
+                {"type": "text", "text": part}
+                if isinstance(part, str)
+                else {"type": "image"}
+                for part in message.parts
+            ]
+            chat.append({"role": message.role, "content": content})
+        text: str = self.processor.apply_chat_template(chat, add_generation_prompt=True)
+        pieces = text.split(self.processor.image_token)
+        tokenizer = self.processor.tokenizer
+        ids: list[int] = tokenizer(pieces[0], add_special_tokens=False)["input_ids"]
+        for count, piece in zip(counts, pieces[1:], strict=True):
+            ids = ids + [self.processor.image_token_id] * count
+            ids += tokenizer(piece, add_special_tokens=False)["input_ids"]
+        return ids

@@ -1,0 +1,60 @@
+"""What passes between the assistant and an engine: the OpenAI chat form.
+
+A message is a role and parts; a part is text or a :class:`View`. An engine answers
+with a :class:`Generation`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rsvlm.render import View
+
+#: A part of a message.
+Part = str | View
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined by line breaks."""
+        return "\n".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The pictures, in order."""
+        return tuple(part for part in self.parts if isinstance(part, View))
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What an engine said, and what it cost.
+
+    Attributes:
+        text: The reply, without special tokens.
+        finish_reason: ``"stop"`` or ``"length"``, as in the OpenAI API.
+        prompt_tokens: Tokens read, images included.
+        completion_tokens: Tokens written.
+        logprobs: Natural-log probability of each written token, where known.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    logprobs: tuple[float, ...] | None = None
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Mean log probability of the written tokens, or None where unknown."""
+        return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
+
+
+def views_of(messages: Sequence[Message]) -> list[View]:
+    """Return every picture of a conversation, in order."""
+    return [view for message in messages for view in message.views]

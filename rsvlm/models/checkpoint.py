@@ -1,0 +1,239 @@
+"""Checkpoint folders: what was trained, and the names of the frozen parts.
+
+``model.safetensors`` holds projectors, low-rank updates (LoRA) and encoders that were
+tuned. Frozen parts come from assets; low-rank updates are added to them at load, so
+that inference pays nothing for them and needs no peft.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from rsvlm.errors import CheckpointError
+from rsvlm.models.bases import WEIGHTS, base_folder
+from rsvlm.models.configuration import RSVLMConfig
+from rsvlm.models.modeling import RSVLMForConditionalGeneration
+from rsvlm.models.processing import RSVLMImageProcessor, RSVLMProcessor
+
+#: Part of the model -> prefix of its keys in a checkpoint.
+PREFIXES = {
+    "language_model": "model.language_model.",
+    "optical_encoder": "model.optical_encoder.",
+    "sar_encoder": "model.sar_encoder.",
+}
+
+#: Checkpoints that ship inside the package: name -> folder beside the code.
+SHIPPED = {"tiny": Path(__file__).parents[1] / "checkpoints" / "tiny"}
+
+
+def find_checkpoint(name: str) -> Path:
+    """Return the folder of a shipped checkpoint or of a path.
+
+    Raises:
+        CheckpointError: If there is no such folder or it holds no config.
+    """
+    folder = SHIPPED.get(name, Path(name))
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{name!r} is no checkpoint: {folder} holds no config.json. Give the "
+            f"folder of a checkpoint, or one of: {', '.join(SHIPPED)}."
+        )
+    return folder
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} is missing. Copy the whole checkpoint folder again."
+        ) from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}). Copy the checkpoint folder again."
+        ) from error
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file at once or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, draft)
+    os.replace(draft, path)
+
+
+def merge_lora(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
+    """Add low-rank updates to the weights they belong to.
+
+    Args:
+        state: Weights, and ``<layer>.lora_A.weight`` (r, D_in), ``.lora_B.weight``
+            (D_out, r) beside ``<layer>.weight``.
+        scale: Alpha / rank.
+
+    Returns:
+        Weights without the low-rank keys: W + scale * B A.
+
+    Raises:
+        CheckpointError: If an update has no weight to go to.
+    """
+    merged = {key: value for key, value in state.items() if ".lora_" not in key}
+    for key, down in state.items():
+        if not key.endswith(".lora_A.weight"):
+            continue
+        layer = key.removesuffix(".lora_A.weight")
+        up = state[f"{layer}.lora_B.weight"]
+        if f"{layer}.weight" not in merged:
+            raise CheckpointError(
+                f"the low-rank update {layer!r} has no weight to be added to. "
+                "Use the base model that config.json names under 'bases'."
+            )
+        weight = merged[f"{layer}.weight"]
+        delta = up.float() @ down.float()
+        merged[f"{layer}.weight"] = (weight.float() + scale * delta).to(weight.dtype)
+    return merged
+
+
+def base_state(bases: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return the frozen weights of the named assets, by the model's own keys."""
+    state: dict[str, Tensor] = {}
+    for part, asset in bases.items():
+        if part not in PREFIXES:
+            continue
+        for key, value in load_tensors(base_folder(asset) / WEIGHTS).items():
+            state[PREFIXES[part] + key.removeprefix("model.")] = value
+    return state
+
+
+def load_from_bases(
+    folder: Path, config: RSVLMConfig, dtype: torch.dtype | str | None = None
+) -> RSVLMForConditionalGeneration:
+    """Load a checkpoint whose frozen parts are assets.
+
+    Args:
+        folder: Checkpoint folder.
+        config: Its configuration, with ``bases``.
+        dtype: Type of all weights; default bfloat16.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        CheckpointError: If weights are missing, left over or of another shape.
+    """
+    trained = load_tensors(folder / WEIGHTS)
+    lora = config.lora or {"alpha": 1, "rank": 1}
+    state = base_state(config.bases or {})
+    state |= trained  # a tuned encoder replaces its base
+    state = merge_lora(state, lora["alpha"] / lora["rank"])
+    kind = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    return assemble(config, state, kind or torch.bfloat16)
+
+
+def assemble(
+    config: RSVLMConfig, state: dict[str, Tensor], dtype: torch.dtype
+) -> RSVLMForConditionalGeneration:
+    """Build a model around weights, without initialising any that are replaced."""
+    with torch.device("meta"):
+        model = RSVLMForConditionalGeneration(config)
+    state = {key: value.to(dtype) for key, value in state.items()}
+    state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
+    try:
+        model.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"the weights do not fit config.json: {problem}. Use the checkpoint with "
+            "the base models that its config.json names."
+        ) from error
+    model.lm_head.weight = model.get_input_embeddings().weight
+    _fill_buffers(model)
+    return model.eval()
+
+
+def _fill_buffers(model: nn.Module) -> None:
+    """Give values to buffers that no checkpoint stores."""
+    for module in model.modules():
+        if isinstance(module, LlamaRotaryEmbedding):
+            fresh = LlamaRotaryEmbedding(config=module.config)
+            module.inv_freq = fresh.inv_freq
+            module.original_inv_freq = fresh.original_inv_freq
+        elif getattr(module, "position_ids", None) is not None:  # CLIP's embeddings
+            count = module.position_ids.shape[-1]
+            module.position_ids = torch.arange(count).expand(1, -1)
+    left = [name for name, buffer in model.named_buffers() if buffer.is_meta]
+    if left:
+        raise CheckpointError(f"buffers without a value: {', '.join(left)}")
+
+
+def trained_state(model: nn.Module, rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """Return the weights that require gradients, as bfloat16, by checkpoint keys."""
+    return {
+        rename(name): parameter.detach().to(torch.bfloat16)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def image_processor_of(config: RSVLMConfig) -> RSVLMImageProcessor:
+    """Return the image processor that fits a configuration."""
+    from rsvlm.models.encoder import NORMALISATION
+
+    mean, std = NORMALISATION[config.optical_config.model_type]
+    return RSVLMImageProcessor(
+        tile_size=config.tile_size,
+        patch_size=config.optical_config.patch_size,
+        max_tiles=config.max_tiles,
+        factor=config.projector_factor,
+        mean=mean,
+        std=std,
+    )
+
+
+def base_tokenizer(folder: Path) -> Any:
+    """Return a language model's tokenizer with ``<image>`` in place of a spare token.
+
+    Special tokens that the language model never used keep the vocabulary, and with
+    it every weight, as it is.
+
+    Raises:
+        CheckpointError: If the tokenizer has no spare special token.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    spare = json.dumps("<reponame>")
+    if spare not in text:
+        raise CheckpointError(f"{folder} has no spare special token for images")
+    text = text.replace(spare, json.dumps("<image>"))
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "tokenizer.json"
+        path.write_text(text, encoding="utf-8")
+        return PreTrainedTokenizerFast(
+            tokenizer_file=str(path),
+            bos_token="<|im_start|>",
+            eos_token="<|im_end|>",
+            pad_token="<|endoftext|>",
+            additional_special_tokens=["<image>"],
+        )
+
+
+def load_processor(folder: Path) -> RSVLMProcessor:
+    """Return the processor of a checkpoint folder."""
+    from transformers import PreTrainedTokenizerFast
+
+    config = RSVLMConfig.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    return RSVLMProcessor(image_processor_of(config), tokenizer)

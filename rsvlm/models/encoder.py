@@ -1,0 +1,73 @@
+"""Image encoder: pixels to patch features of several layers.
+
+The weights may come from any ViT that open_clip can build (see
+:mod:`rsvlm.models.open_clip`) or from a Transformers folder; inside, the encoder is
+the Transformers module, which is what vLLM serves.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.models.dinov2.modeling_dinov2 import Dinov2Model
+
+from rsvlm.models.bases import WEIGHTS, base_folder
+
+#: Mean and standard deviation of RGB in 0-1, by encoder family.
+NORMALISATION = {
+    "dinov2": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip_vision_model": (
+        (0.48145466, 0.4578275, 0.40821073),
+        (0.26862954, 0.26130258, 0.27577711),
+    ),
+}
+
+
+def build_encoder(config: Any) -> nn.Module:
+    """Return the encoder of a config, with random weights."""
+    if config.model_type == "dinov2":
+        return Dinov2Model(config)
+    from transformers import AutoModel
+
+    model: nn.Module = AutoModel.from_config(config)
+    return model
+
+
+def encode(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tensor:
+    """Return the patch features of several layers, side by side.
+
+    Middle layers hold what the last one has dropped; each is normalised on its own,
+    because their scales differ by an order of magnitude.
+
+    Args:
+        encoder: Module of :func:`build_encoder`.
+        pixels: Normalised RGB, shape (B, 3, H, W), H and W multiples of the patch.
+        layers: Which hidden states to take; 0 is the embedding.
+
+    Returns:
+        Features without class token, shape (B, N, D * len(layers)), N = H/p * W/p
+        in row-major order.
+    """
+    more = {"interpolate_pos_encoding": True} if _is_clip(encoder) else {}
+    output = encoder(pixel_values=pixels, output_hidden_states=True, **more)
+    states = output.hidden_states
+    parts = [
+        nn.functional.layer_norm(states[i][:, 1:], states[i].shape[-1:]) for i in layers
+    ]
+    return torch.cat(parts, dim=-1)
+
+
+def _is_clip(encoder: nn.Module) -> bool:
+    return bool(getattr(encoder.config, "model_type", "").startswith("clip"))
+
+
+def frozen_encoder(asset: str) -> nn.Module:
+    """Return the encoder of an asset in bfloat16, without gradients."""
+    from safetensors.torch import load_file
+    from transformers import AutoConfig
+
+    folder = base_folder(asset)
+    encoder = build_encoder(AutoConfig.from_pretrained(folder))
+    encoder.load_state_dict(load_file(folder / WEIGHTS))
+    encoder.requires_grad_(False)
+    return encoder.to(torch.bfloat16).eval()

@@ -1,0 +1,66 @@
+"""Pictures to the inputs of the region head: patch features and colours on a grid."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rsvlm.models.encoder import NORMALISATION, encode
+from rsvlm.models.region_head import MASK_FACTOR
+
+
+def normalised(picture: NDArray[np.uint8], family: str, multiple: int = 14) -> Tensor:
+    """Return a picture as the encoder wants it, filled up to whole patches.
+
+    Args:
+        picture: RGB, shape (H, W, 3).
+        family: Encoder family, a key of ``NORMALISATION``.
+        multiple: Patch size in px.
+
+    Returns:
+        Shape (1, 3, H', W'); what was added is the mean colour.
+    """
+    mean, std = NORMALISATION[family]
+    height, width = picture.shape[:2]
+    out = np.zeros(
+        (3, -(-height // multiple) * multiple, -(-width // multiple) * multiple),
+        np.float32,
+    )
+    scaled = (picture.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    out[:, :height, :width] = scaled.transpose(2, 0, 1)
+    return torch.from_numpy(out)[None]
+
+
+@torch.no_grad()
+def feature_grid(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tensor:
+    """Return features as a grid.
+
+    Args:
+        encoder: Frozen encoder.
+        pixels: Normalised, shape (B, 3, H, W).
+        layers: Hidden states to take.
+
+    Returns:
+        Shape (B, D, H / patch, W / patch), in the encoder's type.
+    """
+    patch = int(encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+    pixels = pixels.to(next(encoder.parameters()).dtype)
+    tokens = encode(encoder, pixels, layers)  # (B, N, D)
+    height, width = pixels.shape[2] // patch, pixels.shape[3] // patch
+    return tokens.transpose(1, 2).reshape(len(pixels), -1, height, width)
+
+
+def colours_of(picture: NDArray[np.uint8], h: int, w: int) -> Tensor:
+    """Return a view's colours at mask resolution, RGB in 0-1, shape (3, 4h, 4w).
+
+    Args:
+        picture: RGB uint8, shape (H, W, 3); filled up with black to whole patches.
+        h: Rows of patches.
+        w: Columns of patches.
+    """
+    patch = 14
+    full = np.zeros((h * patch, w * patch, 3), np.float32)
+    full[: picture.shape[0], : picture.shape[1]] = picture / np.float32(255)
+    tensor = torch.from_numpy(full).permute(2, 0, 1)[None]
+    size = (MASK_FACTOR * h, MASK_FACTOR * w)
+    return nn.functional.interpolate(tensor, size=size, mode="area")[0]

@@ -1,0 +1,264 @@
+"""RegionFinder: descriptions and a view in, regions in raster pixels out.
+
+Encoder, region head and text encoder together. It works beside any engine: the same
+code sharpens the answer of the local model and of a remote one.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from rsvlm.errors import CheckpointError
+from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.geometry import HBB, Mask, Region, Shape, nms
+from rsvlm.models.checkpoint import load_tensors
+from rsvlm.models.encoder import frozen_encoder
+from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.region_head import MASK_FACTOR, Found, RegionHead, peaks
+from rsvlm.models.text_encoder import TextEncoder
+from rsvlm.render import View
+
+#: Name of the head's weights and of its settings in a checkpoint folder.
+HEAD_FILE, SETTINGS_FILE = "regions.safetensors", "regions.json"
+#: IoU above which two boxes of one description are the same object.
+OVERLAP = 0.45
+#: Views whose features are kept, 4 MB each.
+KEPT_VIEWS = 16
+
+
+class FinderSettings(BaseModel):
+    """What ``regions.json`` holds: how the head was built and where its scores cut.
+
+    Attributes:
+        encoder: Asset of the encoder.
+        layers: Hidden states of it that the head reads.
+        long_side: Longest side of a view, in px.
+        width: Channels of the head's trunk.
+        embedding: Width of the space in which places and queries meet.
+        labels: What the head was trained to find.
+        cuts: Purpose -> least confidence of an object: ``"locate"`` to draw and
+            count, ``"presence"`` to say that a thing is there, ``"anything"`` to
+            mention it unasked.
+        slope: Calibration of scores: confidence = sigmoid(slope * logit + intercept).
+        intercept: See ``slope``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: str
+    layers: tuple[int, ...]
+    long_side: int
+    width: int
+    embedding: int
+    labels: tuple[str, ...]
+    cuts: dict[Purpose, float] = Field(
+        default_factory=lambda: {"locate": 0.3, "presence": 0.3, "anything": 0.5}
+    )
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+class RegionFinder:
+    """Finds what descriptions name in a view.
+
+    .. versionadded:: 0.1
+    """
+
+    def __init__(
+        self,
+        settings: FinderSettings,
+        head: RegionHead,
+        encoder: nn.Module,
+        text: TextEncoder,
+    ) -> None:
+        """Join the parts; ``encoder`` may be shared with a local engine."""
+        self.settings = settings
+        self.head, self.encoder, self.text = head.eval(), encoder, text
+        self._grids: OrderedDict[str, Tensor] = OrderedDict()
+
+    @classmethod
+    def load(cls, folder: Path, encoder: nn.Module | None = None) -> "RegionFinder":
+        """Load the head of a checkpoint folder.
+
+        Args:
+            folder: Checkpoint folder with ``regions.safetensors``.
+            encoder: The encoder that the settings name, where it is loaded already.
+
+        Raises:
+            CheckpointError: If the files are missing, damaged or do not fit.
+        """
+        try:
+            text = (folder / SETTINGS_FILE).read_text(encoding="utf-8")
+            settings = FinderSettings.model_validate_json(text)
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{folder} has no region head ({SETTINGS_FILE} is missing). "
+                "Train one with rsvlm train regions."
+            ) from None
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{folder / SETTINGS_FILE} is not valid: {error.errors()[0]['msg']}. "
+                "Copy the checkpoint folder again."
+            ) from None
+        describe = TextEncoder.default()
+        if encoder is None:
+            encoder = frozen_encoder(settings.encoder)
+        width = int(encoder.config.hidden_size) * len(settings.layers)  # type: ignore[union-attr, arg-type]
+        head = RegionHead(width, describe.width, settings.width, settings.embedding)
+        try:
+            head.load_state_dict(load_tensors(folder / HEAD_FILE))
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{folder / HEAD_FILE} does not fit {SETTINGS_FILE}: "
+                f"{' '.join(str(error).split())[:200]}. Copy the folder again."
+            ) from error
+        return cls(settings, head.float(), encoder, describe)
+
+    @torch.no_grad()
+    def maps(
+        self, pixels: NDArray[np.uint8], descriptions: Sequence[str]
+    ) -> tuple[list[list[Found]], Tensor]:
+        """Return candidates of each description, and mask logits.
+
+        Args:
+            pixels: RGB of the view, shape (H, W, 3).
+            descriptions: K phrases.
+
+        Returns:
+            Candidates in view px, best first, and logits of shape (K, 4h, 4w) for
+            patches of h rows and w columns.
+        """
+        patch = int(self.encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+        grid = self._grid(pixels)
+        rows, columns = grid.shape[2:]
+        queries = self.text.encode(descriptions)[None]
+        colours = colours_of(pixels, rows, columns)[None]
+        with torch.autocast("cpu", torch.bfloat16):
+            found = self.head(grid.float(), colours, queries)
+        stride = patch / 2
+        boxes = [
+            peaks(heat, found.size[0], found.offset[0], stride, 300)
+            for heat in found.heat[0]
+        ]
+        return boxes, found.mask[0].float()
+
+    def loosened(self, least: float) -> "RegionFinder":
+        """Return a finder that reports every candidate from a confidence on."""
+        cuts = dict.fromkeys(self.settings.cuts, least)
+        settings = self.settings.model_copy(update={"cuts": cuts})
+        return RegionFinder(settings, self.head, self.encoder, self.text)
+
+    def _grid(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return a view's features; kept for the next question about the same view."""
+        key = f"{pixels.shape} {sha256(np.ascontiguousarray(pixels)).hexdigest()}"
+        if key not in self._grids:
+            family = self.encoder.config.model_type  # type: ignore[union-attr]
+            inputs = normalised(pixels, str(family))
+            self._grids[key] = feature_grid(self.encoder, inputs, self.settings.layers)
+            if len(self._grids) > KEPT_VIEWS:
+                self._grids.popitem(last=False)
+        return self._grids[key]
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What the head was trained to find."""
+        return self.settings.labels
+
+    @property
+    def side(self) -> int:
+        """Longest side of a view that the head makes use of, in px."""
+        return self.settings.long_side
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        """Return the objects of a view that descriptions name.
+
+        Args:
+            view: What to look at.
+            descriptions: Phrases; each found region carries its own as label.
+            shape: Kind of the regions; where a mask is empty, the box stays.
+            purpose: Which of the cuts of the settings holds.
+
+        Returns:
+            Regions in raster pixels, best first, with calibrated confidences, and
+            the best confidence of all candidates.
+        """
+        candidates, masks = self.maps(view.pixels, descriptions)
+        height, width = view.pixels.shape[:2]
+        least, best = self.settings.cuts[purpose], 0.0
+        regions: list[Region] = []
+        for name, boxes, logits in zip(descriptions, candidates, masks, strict=True):
+            kept = []
+            for item in boxes:
+                box = HBB(*item.box).clip(width, height)
+                if box is None or box.area < 1:
+                    continue
+                score = self.confidence(item.score)
+                best = max(best, score)
+                if score >= least:
+                    kept.append(Region(box, name, score, view.image))
+            for region in nms(kept, OVERLAP):
+                outline = self._outline(region.shape.hbb, logits, shape, width, height)
+                placed = view.window.to_raster(outline)
+                regions.append(replace(region, shape=placed))
+        regions.sort(key=lambda region: -region.confidence)
+        return Findings(tuple(regions), best)
+
+    def confidence(self, score: float) -> float:
+        """Return the calibrated probability that an object of that score is one."""
+        score = min(max(score, 1e-6), 1 - 1e-6)
+        logit = np.log(score / (1 - score))
+        value = self.settings.slope * logit + self.settings.intercept
+        return float(1 / (1 + np.exp(-value)))
+
+    def _outline(
+        self, box: HBB, logits: Tensor, shape: str, width: int, height: int
+    ) -> Shape:
+        if shape == "hbb":
+            return box
+        mask = self._mask(box, logits, width, height)
+        if mask is None or shape == "mask":
+            return mask or box
+        polygons = mask.polygons()
+        largest = max(polygons, key=lambda polygon: polygon.area)
+        return largest.min_area_obb() if shape == "obb" else largest
+
+    def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
+        """Return the pixels of an object: mask logits above 0 in its widened box."""
+        patch = int(self.encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+        step = patch / MASK_FACTOR
+        dx, dy = 0.06 * box.width + 1, 0.06 * box.height + 1
+        x0, y0 = max(int(box.x0 - dx), 0), max(int(box.y0 - dy), 0)
+        x1, y1 = min(int(box.x1 + dx) + 1, width), min(int(box.y1 + dy) + 1, height)
+        # Sample the logits at the centre of every view pixel of the box.
+        ys = (torch.arange(y0, y1) + 0.5) / (logits.shape[0] * step) * 2 - 1
+        xs = (torch.arange(x0, x1) + 0.5) / (logits.shape[1] * step) * 2 - 1
+        grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
+        values = nn.functional.grid_sample(
+            logits[None, None], grid.float(), padding_mode="border", align_corners=False
+        )
+        array = (values[0, 0] > 0).numpy()
+        if array.sum() < 0.05 * array.size:
+            return None
+        return Mask.from_array(array, x0, y0)
+
+
+def save_settings(settings: FinderSettings, folder: Path) -> None:
+    """Write ``regions.json``."""
+    fields = settings.model_dump(mode="json")
+    text = json.dumps(fields, indent=1) + "\n"
+    (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")

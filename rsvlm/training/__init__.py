@@ -1,0 +1,1 @@
+"""Training recipes: ``tune`` (projector and language model) and ``regions``."""

@@ -1,0 +1,161 @@
+"""Pictures and their targets, turned, flipped, cropped and recoloured together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rsvlm.errors import ImageError
+from rsvlm.samples import Target
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object: its label and its outer rings, in px of the picture it belongs to."""
+
+    label: str
+    rings: tuple[Array, ...]  # each (points, 2)
+
+    @property
+    def hbb(self) -> tuple[float, float, float, float]:
+        """The box around all rings."""
+        points = np.concatenate(self.rings)
+        (x0, y0), (x1, y1) = points.min(0), points.max(0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+
+def items_of(targets: Sequence[Target]) -> list[Item]:
+    """Return targets as items; a target without polygon is its box."""
+    items = []
+    for target in targets:
+        x0, y0, x1, y1 = target.hbb
+        box = (x0, y0, x1, y0, x1, y1, x0, y1)
+        rings = tuple(
+            np.array(ring, dtype=float).reshape(-1, 2)
+            for ring in target.polygons or (box,)
+        )
+        items.append(Item(target.label, rings))
+    return items
+
+
+def load_picture(path: Path) -> NDArray[np.uint8]:
+    """Return a training picture as RGB, shape (H, W, 3).
+
+    Raises:
+        ImageError: If the file is missing or no PNG, JPEG or WebP.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"cannot read the picture {path}: {error}. "
+            "Build the data again with rsvlm data build."
+        ) from error
+
+
+def turn(
+    picture: NDArray[np.uint8], items: Sequence[Item], quarter: int, mirror: bool
+) -> tuple[NDArray[np.uint8], list[Item]]:
+    """Turn by quarters counter-clockwise, then mirror left-right.
+
+    >>> p = np.zeros((2, 4, 3), np.uint8)
+    >>> q, (item,) = turn(p, [Item("a", (np.array([[0.0, 0.0], [1.0, 2.0]]),))], 1, False)
+    >>> q.shape, item.hbb
+    ((4, 2, 3), (0.0, 3.0, 2.0, 4.0))
+    """
+    for _ in range(quarter % 4):
+        width = picture.shape[1]
+        picture = np.rot90(picture)
+        items = [
+            Item(
+                i.label, tuple(np.stack([r[:, 1], width - r[:, 0]], 1) for r in i.rings)
+            )
+            for i in items
+        ]
+    if mirror:
+        width = picture.shape[1]
+        picture = picture[:, ::-1]
+        items = [
+            Item(
+                i.label, tuple(np.stack([width - r[:, 0], r[:, 1]], 1) for r in i.rings)
+            )
+            for i in items
+        ]
+    return np.ascontiguousarray(picture), list(items)
+
+
+def crop(
+    picture: NDArray[np.uint8],
+    items: Sequence[Item],
+    window: tuple[int, int, int, int],
+    kept: float = 0.4,
+) -> tuple[NDArray[np.uint8], list[Item]]:
+    """Cut a window out; objects with less than ``kept`` of their box inside are lost.
+
+    Args:
+        picture: RGB, shape (H, W, 3).
+        items: Objects in it.
+        window: x0, y0, x1, y1 in px.
+        kept: Share of the box's area.
+
+    Returns:
+        The cut picture, and its objects with rings clipped to it.
+    """
+    x0, y0, x1, y1 = window
+    inside = []
+    for item in items:
+        a, b, c, d = item.hbb
+        area = max(c - a, 1e-6) * max(d - b, 1e-6)
+        shared = max(min(c, x1) - max(a, x0), 0) * max(min(d, y1) - max(b, y0), 0)
+        if shared / area >= kept:
+            low, high = np.array([x0, y0]), np.array([x1, y1])
+            rings = tuple(np.clip(ring, low, high) - low for ring in item.rings)
+            inside.append(Item(item.label, rings))
+    return picture[y0:y1, x0:x1], inside
+
+
+def resize(
+    picture: NDArray[np.uint8], items: Sequence[Item], long_side: int
+) -> tuple[NDArray[np.uint8], list[Item]]:
+    """Scale so that the longer side has ``long_side`` px."""
+    height, width = picture.shape[:2]
+    scale = long_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    resized = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)
+    factors = np.array([size[0] / width, size[1] / height])
+    scaled = [Item(i.label, tuple(r * factors for r in i.rings)) for i in items]
+    return np.asarray(resized), scaled
+
+
+def recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Change brightness, contrast, colour balance and saturation a little."""
+    values = picture.astype(np.float32)
+    gray = values.mean(-1, keepdims=True)
+    values = gray + (values - gray) * rng.uniform(0.5, 1.3)
+    values = (values - values.mean()) * rng.uniform(0.75, 1.3) + values.mean()
+    values = values * rng.uniform(0.85, 1.15, size=3) + rng.uniform(-25, 25)
+    return np.asarray(values.clip(0, 255).astype(np.uint8))
+
+
+def vary(
+    picture: NDArray[np.uint8], items: Sequence[Item], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[Item]]:
+    """Return one random variant: window of 45-100 % of each side, turned, recoloured.
+
+    A window that would lose every object is not used.
+    """
+    height, width = picture.shape[:2]
+    share = rng.uniform(0.45, 1.0)
+    w, h = max(1, int(width * share)), max(1, int(height * share))
+    x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    cut, inside = crop(picture, items, (x, y, x + w, y + h))
+    if items and not inside:
+        cut, inside = picture, list(items)
+    cut, inside = turn(cut, inside, int(rng.integers(4)), bool(rng.integers(2)))
+    return recolour(cut, rng), inside

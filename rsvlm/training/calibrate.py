@@ -1,0 +1,135 @@
+"""Where the region head's scores cut, and what they are worth: fitted on held-out data.
+
+A score is no probability. On pictures that the head was not trained on, a logistic
+curve is fitted to "is this candidate an object?", and the cuts are put where counting
+(F1) and saying yes or no (balanced accuracy) work best.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsvlm.geometry import HBB, Region, iou, nms
+from rsvlm.models.finder import OVERLAP, FinderSettings, RegionFinder
+from rsvlm.samples import Sample
+from rsvlm.training.augment import load_picture, resize
+
+Floats = NDArray[np.float64]
+
+#: Precision wanted of objects that are mentioned unasked.
+PRECISION = 0.8
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Candidates of held-out pictures.
+
+    Attributes:
+        scores: Raw score of every candidate, shape (N,).
+        right: Whether it is an object, shape (N,).
+        objects: Number of objects in all pictures.
+        best: Best score of each (picture, label), shape (M,).
+        present: Whether the picture has that label, shape (M,).
+    """
+
+    scores: Floats
+    right: Floats
+    objects: int
+    best: Floats
+    present: Floats
+
+
+def judge(
+    finder: RegionFinder,
+    samples: Sequence[Sample],
+    folder: Path,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Judged:
+    """Compare the candidates of pictures with their labels."""
+    scores: list[float] = []
+    right: list[float] = []
+    best: list[float] = []
+    present: list[float] = []
+    objects = 0
+    for number, sample in enumerate(samples, start=1):
+        picture = load_picture(folder / sample.images[0].path)
+        seen, _ = resize(picture, [], finder.settings.long_side)
+        scale = seen.shape[1] / picture.shape[1], seen.shape[0] / picture.shape[0]
+        found, _ = finder.maps(seen, finder.settings.labels)
+        for label, candidates in zip(finder.settings.labels, found, strict=True):
+            truth = [
+                HBB(*target.hbb).scale(*scale)
+                for target in sample.targets
+                if target.label == label
+            ]
+            objects += len(truth)
+            boxes = [
+                Region(HBB(x0, y0, max(x1, x0), max(y1, y0)), label, item.score)
+                for item in candidates
+                for x0, y0, x1, y1 in [item.box]
+            ]
+            kept = nms(boxes, OVERLAP)
+            best.append(max((region.confidence for region in kept), default=0.0))
+            present.append(float(bool(truth)))
+            free = list(truth)
+            for region in kept:
+                match = max(free, key=lambda box: iou(box, region.shape), default=None)
+                hit = match is not None and iou(match, region.shape) >= 0.5
+                if hit and match is not None:
+                    free.remove(match)
+                scores.append(region.confidence)
+                right.append(float(hit))
+        if number % 10 == 0 or number == len(samples):
+            progress(f"calibrating: {number}/{len(samples)}")
+    arrays = map(np.array, (scores, right))
+    return Judged(*arrays, objects, np.array(best), np.array(present))
+
+
+def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
+    """Return settings with slope, intercept and cuts fitted."""
+    slope, intercept = _logistic(_logit(judged.scores), judged.right)
+
+    def confidence(score: float) -> float:
+        value = slope * float(_logit(np.array([score]))[0]) + intercept
+        return round(float(1 / (1 + np.exp(-value))), 4)
+
+    steps = np.linspace(0.05, 0.9, 86)
+    taken = [judged.scores >= step for step in steps]
+    hits = np.array([judged.right[mask].sum() for mask in taken])
+    number = np.array([max(mask.sum(), 1) for mask in taken])
+    f1 = 2 * hits / (number + judged.objects)
+    precise = hits / number >= PRECISION
+    yes = judged.present > 0
+    balanced = [
+        ((judged.best[yes] >= s).mean() + (judged.best[~yes] < s).mean()) / 2
+        for s in steps
+    ]
+    sure = steps[np.argmax(precise)] if precise.any() else steps[-1]
+    locate = float(steps[int(np.argmax(f1))])
+    cuts = {
+        "locate": confidence(locate),
+        "presence": confidence(float(steps[int(np.argmax(balanced))])),
+        "anything": confidence(max(float(sure), locate)),
+    }
+    update = {"slope": slope, "intercept": intercept, "cuts": cuts}
+    return FinderSettings.model_validate(settings.model_dump() | update)
+
+
+def _logit(scores: Floats) -> Floats:
+    clipped = scores.clip(1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _logistic(x: Floats, y: Floats, steps: int = 50) -> tuple[float, float]:
+    """Fit y ~ sigmoid(a x + b) by Newton's method, with a weak prior on a = 1, b = 0."""
+    design = np.stack([x, np.ones_like(x)], 1)
+    weights, prior, start = np.array([1.0, 0.0]), 1e-2, np.array([1.0, 0.0])
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-(design @ weights).clip(-30, 30)))
+        gradient = design.T @ (p - y) + prior * (weights - start)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + prior * np.eye(2)
+        weights = weights - np.linalg.solve(curvature, gradient)
+    return float(round(weights[0], 5)), float(round(weights[1], 5))

@@ -1,0 +1,106 @@
+"""Questions and answers of one picture, drawn from its samples.
+
+Records hold the plain question; the task's template and, for grounding, the text of
+the boxes are added here, since turning the picture moves the boxes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from rsvlm.codec import RsvlmCodec
+from rsvlm.geometry import HBB, Region, Window
+from rsvlm.samples import ImageRef, Sample
+from rsvlm.tasks import TASKS
+from rsvlm.training.augment import Item
+
+#: Text boxes of more objects than this are not asked for: the region head counts.
+MOST_BOXES = 3
+
+
+class Picture:
+    """One picture and all its samples."""
+
+    def __init__(self, ref: ImageRef, samples: Sequence[Sample]) -> None:
+        """Sort the samples by kind."""
+        self.ref = ref
+        self.source = samples[0].source
+        self.by_task: dict[str, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            self.by_task[sample.task].append(sample)
+
+    @property
+    def detect(self) -> Sample | None:
+        """The sample with every object, if the picture has one."""
+        found = self.by_task.get("detect")
+        return found[0] if found else None
+
+
+def pictures(samples: Iterable[Sample]) -> list[Picture]:
+    """Group samples by picture, in order of first appearance."""
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.images[0].path].append(sample)
+    return [Picture(group[0].images[0], group) for group in groups.values()]
+
+
+def words_of(picture: Picture) -> set[str]:
+    """Return the labels and scene classes that a picture shows."""
+    words = {t.label for s in picture.by_task.get("detect", ()) for t in s.targets}
+    for sample in picture.by_task.get("classify", ()):
+        words |= set(sample.answers)
+    return words
+
+
+def boxes_text(items: Sequence[Item], label: str, width: int, height: int) -> str:
+    """Return the answer of a grounding question.
+
+    Args:
+        items: Objects of the picture as it is shown, in its px.
+        label: Which of them are asked for.
+        width: Width of the picture in px.
+        height: Height of the picture in px.
+
+    Returns:
+        Text of our dialect, largest first, at most ``MOST_BOXES``; "none" without.
+    """
+    boxes = [HBB(*item.hbb) for item in items if item.label == label]
+    boxes.sort(key=lambda box: -box.area)
+    window = Window(HBB(0, 0, width, height), width, height)
+    regions = [Region(box, label) for box in boxes[:MOST_BOXES]]
+    return RsvlmCodec().encode(regions, window)
+
+
+def draw_turns(
+    picture: Picture,
+    items: Sequence[Item],
+    size: tuple[int, int],
+    shares: dict[str, int],
+    rng: np.random.Generator,
+) -> list[tuple[str, str]]:
+    """Draw prompts and answers about a picture.
+
+    Args:
+        picture: The picture.
+        items: Its objects as shown (turned, cropped), in px of the shown picture.
+        size: Width and height of the shown picture in px.
+        shares: Task -> most questions of it.
+        rng: Source of randomness.
+
+    Returns:
+        Prompts with their answers, in random order.
+    """
+    turns: list[tuple[str, str]] = []
+    for task, most in shares.items():
+        samples = picture.by_task.get(task, [])
+        chosen = rng.permutation(len(samples))[:most]
+        for index in chosen:
+            sample = samples[int(index)]
+            if task == "ground":
+                label = str(sample.meta["label"])
+                answer = boxes_text(items, label, *size)
+            else:
+                answer = sample.conversation[-1].text
+            turns.append((TASKS[task].prompt(sample.conversation[0].text), answer))
+    return [turns[i] for i in rng.permutation(len(turns))]

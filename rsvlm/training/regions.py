@@ -1,0 +1,408 @@
+"""``rsvlm train regions``: the region head on features of the frozen encoder.
+
+Each picture is encoded in several random variants, once; the head then learns from
+one of them at a time. A description is one of many wordings of a label, and each step
+also asks for things that no label names, which must not be found.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rsvlm.errors import SettingsError
+from rsvlm.labels import FORMS, OBJECTS
+from rsvlm.models.encoder import frozen_encoder
+from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.finder import HEAD_FILE, FinderSettings, RegionFinder, save_settings
+from rsvlm.models.region_head import MASK_FACTOR, RegionHead, RegionMaps
+from rsvlm.models.text_encoder import TextEncoder
+from rsvlm.samples import Sample, read_samples
+from rsvlm.training.augment import items_of, load_picture, resize, vary
+from rsvlm.training.calibrate import fit, judge
+from rsvlm.training.features import FeatureCache
+from rsvlm.training.run import Recipe, RunLog
+from rsvlm.training.state import learning_rate, load_state, save_state
+from rsvlm.training.targets import region_targets
+
+#: Things that are never labelled: asking for them must find nothing.
+STRANGERS = (
+    "cloud", "person", "train", "giraffe", "swimming pool", "wind turbine", "volcano",
+    "solar panel", "cow", "iceberg", "traffic light", "roundabout", "crane", "dog",
+    "tent", "greenhouse", "cemetery", "helicopter", "submarine", "windmill", "glacier",
+    "railway station", "soccer goal", "water tower", "dam", "chimney", "lighthouse",
+)  # fmt: skip
+
+
+class RegionRecipe(Recipe):
+    """Settings of ``rsvlm train regions``."""
+
+    train: str = Field("train.jsonl", description="samples, in the data folder")
+    val: str = Field("val.jsonl", description="samples that choose the epoch")
+    encoder: str = Field("dinov2-s", description="asset of the frozen encoder")
+    layers: tuple[int, ...] = (6, 9, 12)
+    long_side: int = Field(672, description="px of a view's longer side")
+    variants: int = Field(4, ge=1, description="random variants of each picture")
+    epochs: int = Field(24, ge=1)
+    batch: int = Field(8, ge=1)
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    width: int = 192
+    embedding: int = 96
+    strangers: int = Field(4, ge=0, description="unknown things asked for at a step")
+    seed: int = 0
+
+
+def wordings() -> dict[str, list[str]]:
+    """Return label -> every phrase that means it, singular and plural."""
+    words: dict[str, list[str]] = {name: [] for name in OBJECTS}
+    for form, name in FORMS.items():
+        if name in words:
+            words[name].append(form)
+    return words
+
+
+class RegionData:
+    """Encoded variants of pictures, with their targets."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        folder: Path,
+        recipe: RegionRecipe,
+        cache: FeatureCache,
+        encoder: nn.Module,
+        variants: int,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Encode what is not in the cache yet; variant 0 is the picture itself."""
+        self.samples, self.recipe, self.cache = samples, recipe, cache
+        self.variants = variants
+        todo = [(i, v) for v in range(variants) for i in range(len(samples))]
+        for done, (index, variant) in enumerate(todo):
+            key = self._key(index, variant)
+            if key not in cache:
+                cache.put(key, self._encode(index, variant, folder, encoder))
+            progress(done + 1, len(todo))
+
+    def _key(self, index: int, variant: int) -> str:
+        return f"{self.samples[index].images[0].sha256}/{variant}"
+
+    def _encode(
+        self, index: int, variant: int, folder: Path, encoder: nn.Module
+    ) -> dict[str, Tensor]:
+        sample = self.samples[index]
+        picture = load_picture(folder / sample.images[0].path)
+        items = items_of(sample.targets)
+        if variant:
+            name = int(str(sample.images[0].sha256)[:8], 16)
+            rng = np.random.default_rng([self.recipe.seed, variant, name])
+            picture, items = vary(picture, items, rng)
+        picture, items = resize(picture, items, self.recipe.long_side)
+        pixels = normalised(picture, encoder.config.model_type)  # type: ignore[union-attr, arg-type]
+        features = feature_grid(encoder, pixels, self.recipe.layers)[0]  # (D, h, w)
+        h, w = features.shape[1:]
+        labels = list(OBJECTS)
+        stride = 7.0
+        target = region_targets(
+            items, labels, (2 * h, 2 * w), stride, (MASK_FACTOR * h, MASK_FACTOR * w)
+        )
+        colours = colours_of(picture, h, w)
+        return {
+            "features": features,
+            "colours": colours.mul(255).to(torch.uint8),
+            "heat": target.heat.half(),
+            "size": target.size.half(),
+            "offset": target.offset.half(),
+            "weight": target.weight.half(),
+            "mask": target.mask.to(torch.uint8),
+        }
+
+    def batch(
+        self,
+        indices: Sequence[int],
+        variant: Sequence[int],
+        rng: np.random.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Return a batch, filled up to its largest grid; ``inside`` marks the rest.
+
+        With ``rng`` every entry is turned: near enough to encoding it turned.
+        """
+        entries = [
+            self.cache.get(self._key(i, v))
+            for i, v in zip(indices, variant, strict=True)
+        ]
+        if rng is not None:
+            entries = [turn_entry(entry, *rng.integers(0, 2, 3)) for entry in entries]
+        rows = max(e["features"].shape[1] for e in entries)
+        columns = max(e["features"].shape[2] for e in entries)
+        out: dict[str, Tensor] = {}
+        for name in entries[0]:
+            parts = []
+            for entry in entries:
+                value = entry[name]
+                factor = value.shape[-1] // entry["features"].shape[-1]
+                right = columns * factor - value.shape[-1]
+                bottom = rows * factor - value.shape[-2]
+                parts.append(nn.functional.pad(value, (0, right, 0, bottom)))
+            out[name] = torch.stack(parts)
+        out["inside"] = torch.zeros(len(entries), 2 * rows, 2 * columns)
+        for row, entry in enumerate(entries):
+            h, w = entry["features"].shape[1:]
+            out["inside"][row, : 2 * h, : 2 * w] = 1
+        return out
+
+
+def turn_entry(
+    entry: dict[str, Tensor], mirror: int, flip: int, swap: int
+) -> dict[str, Tensor]:
+    """Mirror left-right, flip top-bottom and swap the axes of an encoded picture.
+
+    Offsets are measured from a cell's corner, so a mirrored one is 1 minus itself.
+    """
+    out = dict(entry)
+    for axis, wanted in ((-1, mirror), (-2, flip)):
+        if wanted:
+            out = {name: value.flip(axis) for name, value in out.items()}
+            offset = out["offset"].clone()
+            channel = 0 if axis == -1 else 1
+            offset[channel] = 1 - offset[channel]
+            out["offset"] = offset
+    if swap:
+        out = {name: value.transpose(-1, -2) for name, value in out.items()}
+        for name in ("size", "offset"):
+            out[name] = out[name].flip(0)
+    return out
+
+
+def region_loss(
+    maps: RegionMaps, batch: dict[str, Tensor], asked: int
+) -> dict[str, Tensor]:
+    """Return the terms of the loss.
+
+    Args:
+        maps: Output for ``asked`` labels followed by strangers.
+        batch: Targets from :meth:`RegionData.batch`.
+        asked: Number of labels K; the remaining queries have no objects.
+
+    Returns:
+        ``heat`` (penalty-reduced focal loss), ``size`` and ``offset`` (smooth L1),
+        ``mask`` (cross-entropy and Dice on labels that occur).
+
+    Source:
+        Focal loss of centres: CenterNet, https://arxiv.org/abs/1904.07850.
+    """
+    heat = batch["heat"].float()
+    missing = maps.heat.shape[1] - asked
+    heat = nn.functional.pad(heat, (0, 0, 0, 0, 0, missing))
+    logits = maps.heat.float()
+    inside = batch["inside"][:, None]
+    probability = logits.sigmoid()
+    positive = (heat >= 0.999).float()
+    loss = -(
+        positive * (1 - probability) ** 2 * nn.functional.logsigmoid(logits)
+        + (1 - positive)
+        * (1 - heat) ** 4
+        * probability**2
+        * nn.functional.logsigmoid(-logits)
+    )
+    objects = positive.sum().clamp(min=1)
+    weight = batch["weight"].float()[:, None]
+    total = weight.sum().clamp(min=1)
+    terms = {"heat": (loss * inside).sum() / objects}
+    for name, value in (("size", maps.size), ("offset", maps.offset)):
+        error = nn.functional.smooth_l1_loss(
+            value.float(), batch[name].float(), reduction="none", beta=0.1
+        )
+        terms[name] = (error * weight).sum() / total
+    truth = batch["mask"].float()
+    mask = maps.mask[:, :asked].float()
+    present = truth.flatten(2).any(-1)  # (B, K)
+    cover = nn.functional.interpolate(inside, size=mask.shape[-2:])
+    cross = nn.functional.binary_cross_entropy_with_logits(
+        mask, truth, reduction="none"
+    )
+    cross = (cross * cover).mean((2, 3))
+    soft = mask.sigmoid() * cover
+    dice = 1 - (2 * (soft * truth).sum((2, 3)) + 1) / (
+        soft.sum((2, 3)) + truth.sum((2, 3)) + 1
+    )
+    terms["mask"] = cross[present].mean() + 0.3 * cross.mean() + dice[present].mean()
+    return terms
+
+
+#: Weight of each term of the loss.
+WEIGHTS = {"heat": 1.0, "size": 2.0, "offset": 0.5, "mask": 1.0}
+
+
+def train_regions(
+    recipe: RegionRecipe,
+    data: Path,
+    out: Path,
+    cache: Path,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Train the region head; continues where an interrupted run stopped.
+
+    Args:
+        recipe: Settings.
+        data: Folder with the samples and their pictures.
+        out: Folder of the run; the best head becomes ``regions.safetensors`` there.
+        cache: Folder for encoded pictures.
+        progress: Called with one line at a time.
+
+    Returns:
+        The file of the best head.
+
+    Raises:
+        SettingsError: If the data hold no sample with objects.
+    """
+    from accelerate import Accelerator
+
+    from rsvlm.models.checkpoint import save_tensors
+
+    files = {name: data / getattr(recipe, name) for name in ("train", "val")}
+    sets = {name: list(_detect_samples(path)) for name, path in files.items()}
+    if not sets["train"]:
+        raise SettingsError(
+            f"{files['train']} holds no sample of task 'detect'. "
+            "Build the data with rsvlm data build."
+        )
+    log = RunLog(out, recipe, files)
+    torch.manual_seed(recipe.seed)
+    encoder = frozen_encoder(recipe.encoder)
+    store = FeatureCache(
+        cache,
+        f"regions {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}",
+    )
+
+    def tell(stage: str) -> Callable[[int, int], None]:
+        def line(done: int, total: int) -> None:
+            if done % 50 == 0 or done == total:
+                progress(f"encoding {stage}: {done}/{total}")
+
+        return line
+
+    train = RegionData(
+        sets["train"], data, recipe, store, encoder, recipe.variants, tell("train")
+    )
+    val = RegionData(sets["val"], data, recipe, store, encoder, 1, tell("val"))
+    text = TextEncoder.default()
+    accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
+    width = int(encoder.config.hidden_size) * len(recipe.layers)  # type: ignore[union-attr, arg-type]
+    head = RegionHead(width, text.width, recipe.width, recipe.embedding)
+    optimizer = torch.optim.AdamW(
+        head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    per_epoch = -(-len(train.samples) // recipe.batch)
+    steps = per_epoch * recipe.epochs
+    head, optimizer = accelerator.prepare(head, optimizer)
+    plain = accelerator.unwrap_model(head)
+    named = dict(plain.named_parameters())
+    done = load_state(out, named, optimizer)
+    first, best = done.get("epoch", 0), done.get("best", float("inf"))
+    phrases = wordings()
+    labels = list(OBJECTS)
+    for epoch in range(first, recipe.epochs):
+        rng = np.random.default_rng([recipe.seed, epoch])
+        head.train()
+        sums: dict[str, float] = {}
+        for number, indices in enumerate(
+            _batches(len(train.samples), recipe.batch, rng)
+        ):
+            step = epoch * per_epoch + number + 1
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(
+                    step, steps, recipe.learning_rate, steps // 10 + 1
+                )
+            variants = rng.integers(0, recipe.variants, len(indices))
+            batch = train.batch(indices, variants.tolist(), rng)
+            asked = [str(rng.choice(phrases[label])) for label in labels]
+            asked += [str(w) for w in rng.choice(STRANGERS, recipe.strangers, False)]
+            terms = _forward(head, accelerator, batch, text.encode(asked), len(labels))
+            loss = sum(WEIGHTS[name] * term for name, term in terms.items())
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(head.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(term.detach()) / per_epoch
+        head.eval()
+        held = 0.0
+        with torch.no_grad():
+            for index in range(len(val.samples)):
+                batch = val.batch([index], [0])
+                terms = _forward(
+                    head, accelerator, batch, text.encode(labels), len(labels)
+                )
+                held += sum(WEIGHTS[n] * float(t) for n, t in terms.items()) / len(
+                    val.samples
+                )
+        log.add(
+            epoch=epoch + 1,
+            val_loss=round(held, 4),
+            **{n: round(v, 4) for n, v in sums.items()},
+        )
+        progress(
+            f"epoch {epoch + 1}/{recipe.epochs}: "
+            + " ".join(f"{n} {v:.3f}" for n, v in sums.items())
+            + f", held out {held:.3f}"
+        )
+        if held < best or not val.samples:
+            best = held
+            save_tensors(
+                {k: v.to(torch.bfloat16) for k, v in plain.state_dict().items()},
+                out / HEAD_FILE,
+            )
+        save_state(out, named, optimizer, {"epoch": epoch + 1, "best": best})
+    settings = FinderSettings(
+        encoder=recipe.encoder,
+        layers=recipe.layers,
+        long_side=recipe.long_side,
+        width=recipe.width,
+        embedding=recipe.embedding,
+        labels=tuple(labels),
+    )
+    save_settings(settings, out)
+    if sets["val"]:
+        finder = RegionFinder.load(out, encoder)
+        judged = judge(finder, sets["val"], data, progress)
+        settings = fit(settings, judged)
+        save_settings(settings, out)
+        log.add(calibration=settings.model_dump(mode="json"))
+    log.close()
+    return out / HEAD_FILE
+
+
+def _forward(
+    head: nn.Module,
+    accelerator: Any,
+    batch: dict[str, Tensor],
+    queries: Tensor,
+    asked: int,
+) -> dict[str, Tensor]:
+    device = accelerator.device
+    batch = {name: value.to(device) for name, value in batch.items()}
+    count = len(batch["features"])
+    with accelerator.autocast():
+        maps = head(
+            batch["features"].float(),
+            batch["colours"].float() / 255,
+            queries.to(device)[None].expand(count, -1, -1),
+        )
+    return region_loss(maps, batch, asked)
+
+
+def _detect_samples(path: Path) -> Iterator[Sample]:
+    if path.is_file():
+        yield from (s for s in read_samples(path) if s.task == "detect")
+
+
+def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    order = rng.permutation(count).tolist()
+    for start in range(0, count, size):
+        yield order[start : start + size]

