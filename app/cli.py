@@ -101,7 +101,7 @@ def ask(
     from rsvlm.tasks import get_task
 
     if question == "-":
-        question = click.get_text_stream("stdin").read().strip()
+        question = sys.stdin.read().strip()
     if task != "auto":
         get_task(task)  # before the model is loaded
     with ExitStack() as stack:
@@ -230,7 +230,7 @@ def train() -> None:
 
 
 def _training_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
+    options: tuple[Callable[..., Any], ...] = (
         click.option("--cache", type=click.Path(file_okay=False), default=None,
                      help="Encoded pictures.  [default: OUT/features]"),
         click.option("--out", required=True, type=click.Path(file_okay=False)),
@@ -238,7 +238,8 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
                      type=click.Path(exists=True, file_okay=False),
                      help="Folder written by rsvlm data build."),
         click.argument("recipe"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for option in options:
         command = option(command)
     return command
 

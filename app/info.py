@@ -2,22 +2,15 @@
 
 from typing import Any
 
-from rsvlm.labels import OBJECTS, plural_of
+from rsvlm.labels import OBJECTS, is_visible, plural_of
 from rsvlm.raster import Raster
-
-#: Objects need this many pixels across to be made out.
-FEWEST_PIXELS = 4.0
 
 
 def describe(raster: Raster) -> dict[str, Any]:
     """Return the facts as JSON-able values: sizes in px, GSD in m/px, degrees."""
     place = raster.georeference
     gsd = raster.gsd
-    too_small = [
-        label.name
-        for label in OBJECTS.values()
-        if gsd and label.size_m and label.size_m / gsd < FEWEST_PIXELS
-    ]
+    too_small = [name for name in OBJECTS if not is_visible(name, gsd)]
     return {
         "path": raster.path,
         "width": raster.width,
@@ -27,9 +20,7 @@ def describe(raster: Raster) -> dict[str, Any]:
         "nodata": raster.nodata,
         "crs": raster.crs,
         "gsd_m": gsd,
-        "bounds_lonlat": list(place.bounds_lonlat(raster.width, raster.height))
-        if place
-        else None,
+        "bounds_lonlat": place and place.bounds_lonlat(raster.width, raster.height),
         "sensor": raster.sensor,
         "sensor_reason": raster.sensor_reason,
         "band_names": dict(raster.bands),
@@ -51,8 +42,10 @@ def lines(facts: dict[str, Any]) -> list[str]:
     bands = ", ".join(f"{index} {name}" for name, index in facts["band_names"].items())
     out = [
         f"{facts['path']}",
-        f"size       {facts['width']} x {facts['height']} px, {facts['bands']} bands, "
-        f"{facts['dtype']}",
+        (
+            f"size       {facts['width']} x {facts['height']} px, {facts['bands']} bands, "
+            f"{facts['dtype']}"
+        ),
         f"CRS        {facts['crs'] or 'none: answers are in pixels'}",
         f"GSD        {f'{gsd:.3g} m/px on the ground' if gsd else 'unknown'}",
         f"bounds     {_degrees(bounds) if bounds else 'unknown'}",

@@ -117,14 +117,12 @@ class _Writer:
         stem = record.name.rsplit(".", 1)[0]
         suffix = f"-{about.replace(' ', '-')}" if about else ""
         return Sample(
-            schema="rsvlm.sample/1",
             id=f"{record.source}/{stem}/{kind}{suffix}",
             images=(
                 ImageRef(
                     path=image_path(record),
                     width=record.width,
                     height=record.height,
-                    gsd_m=None,
                     sha256=sha256(record.image).hexdigest(),
                 ),
             ),

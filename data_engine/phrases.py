@@ -279,10 +279,6 @@ _UNFIT = frozenset(
 #: Nouns without an article and without a plural.
 _MASS = frozenset({"grassland", "farmland", "cropland", "woodland"})
 
-_NUMBERS = (
-    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-)  # fmt: skip
-
 T = TypeVar("T")
 
 
@@ -331,14 +327,6 @@ def with_article(noun: str) -> str:
 def some(name: str, count: int) -> str:
     """Return objects without their number: "a ship", "ships"."""
     return with_article(name) if count == 1 else plural_of(name)
-
-
-def numbered(name: str, count: int) -> str:
-    """Return objects with their number: "a ship", "three ships", "12 ships"."""
-    if count == 1:
-        return with_article(name)
-    number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
-    return f"{number} {plural_of(name)}"
 
 
 def listing(parts: Sequence[str]) -> str:

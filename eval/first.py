@@ -16,6 +16,7 @@ from typing import Any
 from rsvlm.answer import Answer
 from rsvlm.assistant import Assistant
 from rsvlm.codec import RsvlmCodec
+from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.eval.metrics import classification, counting, detection, grounding, vqa
 from rsvlm.eval.metrics.intervals import bootstrap_ci, by_cluster, wilson
@@ -34,16 +35,32 @@ LOOSE = 0.01
 class Recorder:
     """An engine that remembers its last reply, so that both can be measured."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Wrap an engine."""
         self.engine = engine
         self.last = ""
-        for name in ("name", "kind", "revision", "capabilities"):
-            setattr(self, name, getattr(engine, name))
+        self.name, self.kind, self.revision = engine.name, engine.kind, engine.revision
+        self.capabilities = engine.capabilities
 
-    def generate(self, messages: Sequence[Message], **options: Any) -> Generation:
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
         """Pass the call on."""
-        generation: Generation = self.engine.generate(messages, **options)
+        generation = self.engine.generate(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            stop=stop,
+            on_text=on_text,
+        )
         self.last = generation.text
         return generation
 
@@ -293,8 +310,7 @@ def _detect(records: Sequence[Record]) -> Iterator[Score]:
     ):
         result = detection.mean_average_precision(found, truth)
         matched = [
-            detection.match_by_label([f], [t])
-            for f, t in zip(found, truth, strict=True)
+            detection.match_by_label(f, t) for f, t in zip(found, truth, strict=True)
         ]
         yield Score(
             name=f"VHR-10 detection, {name}",

@@ -7,7 +7,7 @@ evaluation all call :meth:`Assistant.ask`.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from rsvlm.answer import (
@@ -23,7 +23,7 @@ from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
-from rsvlm.labels import OBJECTS
+from rsvlm.labels import FORMS, OBJECTS, is_visible
 from rsvlm.messages import Generation
 from rsvlm.questions import is_presence
 from rsvlm.raster import Raster
@@ -37,41 +37,12 @@ from rsvlm.replies import (
     too_small_text,
     unknown_text,
 )
+from rsvlm.search import Finder, State, search, trace_step
 from rsvlm.subjects import Subject, subject
-from rsvlm.tasks import Reply, Task, choose_task, get_task
-from rsvlm.tiling import merge
-from rsvlm.zoom import plan_search
+from rsvlm.tasks import Reply, choose_task, get_task
 
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 96, "compare": 96, "count": 8, "classify": 16}
-#: An object narrower than this many pixels cannot be told from noise.
-FEWEST_PIXELS = 4.0
-#: IoU above which two regions of one label are the same object.
-SAME = 0.45
-
-
-class Finder(Protocol):
-    """Finds described objects in a view; :mod:`rsvlm.models.finder` has one."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """What it was trained to find."""
-        ...
-
-    @property
-    def side(self) -> int:
-        """Longest side of a view that it makes use of, in px."""
-        ...
-
-    def find(
-        self,
-        view: View,
-        descriptions: Sequence[str],
-        shape: ShapeKind = "hbb",
-        purpose: Purpose = "locate",
-    ) -> Findings:
-        """Return regions in raster pixels, best first."""
-        ...
 
 
 class Retriever(Protocol):
@@ -80,20 +51,6 @@ class Retriever(Protocol):
     def search(self, question: str, rasters: Sequence[Raster]) -> Sequence[Evidence]:
         """Return passages, best first, numbered from 1."""
         ...
-
-
-@dataclass
-class _State:
-    """What is known so far about one question."""
-
-    question: str
-    task: Task
-    subject: Subject | None
-    views: list[View]
-    trace: list[TraceStep] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    evidence: tuple[Evidence, ...] = ()
-    timing: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,7 +122,7 @@ class Assistant:
         start = time.perf_counter()
         name = choose_task(question, len(rasters))[0] if task == "auto" else task
         spec = get_task(name)
-        state = _State(question, spec, subject(question), [])
+        state = State(question, spec, subject(question), [])
         for raster in rasters:
             state.warnings += [w for w in raster.warnings if w not in state.warnings]
         self._look(state, rasters)
@@ -180,13 +137,13 @@ class Assistant:
 
     # 1 look, 2 recall
 
-    def _look(self, state: _State, rasters: Sequence[Raster]) -> None:
+    def _look(self, state: State, rasters: Sequence[Raster]) -> None:
         side = self.engine.capabilities.max_side
         for index, raster in enumerate(rasters):
             start = time.perf_counter()
             view = raster.preview(max_side=side, image=index)
             state.views.append(view)
-            state.trace.append(_step("look", view, start))
+            state.trace.append(trace_step("look", view, start))
         unseen = {v.sensor for v in state.views} - self.engine.capabilities.sensors
         if "sar" in unseen:
             state.warnings.append(
@@ -194,21 +151,20 @@ class Assistant:
                 "says about one is a guess."
             )
 
-    def _recall(self, state: _State, rasters: Sequence[Raster]) -> None:
+    def _recall(self, state: State, rasters: Sequence[Raster]) -> None:
         if self.retriever is not None:
             state.evidence = tuple(self.retriever.search(state.question, rasters))
 
-    def _cannot(self, state: _State, rasters: Sequence[Raster]) -> str | None:
+    def _cannot(self, state: State, rasters: Sequence[Raster]) -> str | None:
         """Return why the question cannot be answered from these images, or None."""
         if not self._needs_regions(state) or state.subject is None or not self.finder:
             return None
         name = state.subject.name
         if state.subject.label not in self.finder.labels:
             return unknown_text(name, self.finder.labels)
-        size = OBJECTS[name].size_m if name in OBJECTS else None
         for raster in rasters:
-            if size and raster.gsd and size / raster.gsd < FEWEST_PIXELS:
-                return too_small_text(name, size, raster.gsd)
+            if raster.gsd and not is_visible(name, raster.gsd):
+                return too_small_text(name, OBJECTS[name].size_m or 0.0, raster.gsd)
         extra = _unused_words(state.subject)
         if extra:
             state.warnings.append(
@@ -216,7 +172,7 @@ class Assistant:
             )
         return None
 
-    def _needs_regions(self, state: _State) -> bool:
+    def _needs_regions(self, state: State) -> bool:
         return state.task.name in ("count", "ground", "segment", "detect") or (
             state.task.name == "vqa"
             and is_presence(state.question)
@@ -225,11 +181,11 @@ class Assistant:
             and state.subject.label in self.finder.labels
         )
 
-    # 3 zoom and 6 refine: the region head looks closer
+    # 3 zoom and 6 refine
 
-    def _find(
+    def _search(
         self,
-        state: _State,
+        state: State,
         rasters: Sequence[Raster],
         shape: ShapeKind,
         zoom: Literal["auto", "none"],
@@ -237,36 +193,16 @@ class Assistant:
     ) -> Findings:
         if self.finder is None:
             return Findings((), 0.0)
-        label = state.subject.label if state.subject else None
-        wanted = [label] if label in self.finder.labels else list(self.finder.labels)
-        regions: list[Region] = []
-        best = 0.0
-        for index, raster in enumerate(rasters):
-            names = [str(n) for n in wanted if _is_visible(str(n), raster.gsd)]
-            if not names:
-                continue
-            plan = plan_search(raster, self.finder.side, zoom)
-            if plan.coarse and purpose == "locate":
-                state.warnings.append(
-                    f"The image is large: it was searched in {len(plan.windows)} windows "
-                    "at reduced resolution; small objects may be missing."
-                )
-            parts = []
-            for window in plan.windows:
-                start = time.perf_counter()
-                view = raster.view(window, *plan.size(window), image=index)
-                found = self.finder.find(view, names, shape, purpose)
-                parts.append(found.regions)
-                best = max(best, found.best)
-                state.trace.append(_step("refine", view, start, found.best))
-            regions += merge(parts, plan.windows, SAME)
-        return Findings(tuple(regions), best)
+        start = time.perf_counter()
+        found = search(self.finder, state, rasters, shape, zoom, purpose)
+        state.timing["refine"] = 1000 * (time.perf_counter() - start)
+        return found
 
     # 4 ask, 5 read, 7 judge
 
     def _answer(
         self,
-        state: _State,
+        state: State,
         rasters: Sequence[Raster],
         shape: ShapeKind | None,
         zoom: Literal["auto", "none"],
@@ -282,9 +218,7 @@ class Assistant:
         kind = shape or ("mask" if state.task.name == "segment" else "hbb")
         if state.task.name == "vqa":
             return self._presence(state, rasters, reply, confidence, kind, zoom)
-        start = time.perf_counter()
-        found = self._find(state, rasters, kind, zoom)
-        state.timing["refine"] = 1000 * (time.perf_counter() - start)
+        found = self._search(state, rasters, kind, zoom)
         regions = found.regions
         name = state.subject.name if state.subject else None
         sure = _mean([r.confidence for r in regions]) if regions else 1 - found.best
@@ -300,7 +234,7 @@ class Assistant:
 
     def _generate(
         self,
-        state: _State,
+        state: State,
         views: Sequence[View],
         seed: int | None,
         on_text: Callable[[str], None] | None = None,
@@ -330,7 +264,7 @@ class Assistant:
 
     def _text(
         self,
-        state: _State,
+        state: State,
         rasters: Sequence[Raster],
         reply: Reply,
         confidence: float,
@@ -347,9 +281,8 @@ class Assistant:
         text = keep_citations(reply.text, {item.id for item in state.evidence})
         found: tuple[Region, ...] = ()
         if state.task.name == "caption" and self.finder is not None:
-            everything = replace(state.subject, label=None) if state.subject else None
-            state.subject = everything
-            found = self._find(state, rasters, "hbb", zoom, "anything").regions
+            everything = replace(state, subject=None)
+            found = self._search(everything, rasters, "hbb", zoom, "anything").regions
             if found:
                 seen = counts([region.label for region in found])
                 text = f"{text} Found by the region head: {seen}."
@@ -357,7 +290,7 @@ class Assistant:
 
     def _presence(
         self,
-        state: _State,
+        state: State,
         rasters: Sequence[Raster],
         reply: Reply,
         confidence: float,
@@ -365,9 +298,7 @@ class Assistant:
         zoom: Literal["auto", "none"],
     ) -> _Verdict:
         """Answer yes or no by what is found; the engine's own word makes it surer."""
-        start = time.perf_counter()
-        found = self._find(state, rasters, shape, zoom, "presence")
-        state.timing["refine"] = 1000 * (time.perf_counter() - start)
+        found = self._search(state, rasters, shape, zoom, "presence")
         taken = found.regions
         name = state.subject.name if state.subject else "object"
         sure = found.best if taken else 1 - found.best
@@ -385,7 +316,7 @@ class Assistant:
 
     def _compare(
         self,
-        state: _State,
+        state: State,
         rasters: Sequence[Raster],
         zoom: Literal["auto", "none"],
         seed: int | None,
@@ -394,37 +325,33 @@ class Assistant:
         caption = replace(
             state, task=get_task("caption"), question="Describe the image."
         )
-        lines, sure, regions = [], 1.0, []
+        everything = replace(state, subject=None)
+        found = self._search(everything, rasters, "hbb", zoom, "anything").regions
+        lines, sure = [], 1.0
         for index, view in enumerate(state.views):
             reply, generation = self._generate(caption, [view], seed)
             sure = min(sure, _certainty(generation))
-            alone = replace(caption, subject=None)
-            found = [
-                replace(region, image=index)
-                for region in self._find(
-                    alone, [rasters[index]], "hbb", zoom, "anything"
-                ).regions
-            ]
-            regions += found
-            seen = counts([region.label for region in found]) or "no known object"
-            lines.append(f"Image {index + 1}: {reply.text} Found: {seen}.")
-        return _Verdict(" ".join(lines), sure, tuple(regions))
+            seen = counts([region.label for region in found if region.image == index])
+            lines.append(
+                f"Image {index + 1}: {reply.text} Found: {seen or 'no known object'}."
+            )
+        return _Verdict(" ".join(lines), sure, found)
 
     # 8 place
 
     def _area(self, rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
         pixels = sum(region.shape.area for region in regions)
-        metres: float | None = 0.0
-        for region in regions:
-            place = rasters[region.image].georeference
-            if place is None or metres is None:
-                metres = None
-            else:
-                metres += place.area_m2(region.shape)
-        return area_text(metres, pixels)
+        places = [rasters[region.image].georeference for region in regions]
+        areas = [
+            place.area_m2(region.shape)
+            for place, region in zip(places, regions, strict=True)
+            if place is not None
+        ]
+        known = [area for area in areas if area is not None]
+        return area_text(sum(known) if len(known) == len(regions) else None, pixels)
 
     def _place(
-        self, state: _State, rasters: Sequence[Raster], verdict: _Verdict
+        self, state: State, rasters: Sequence[Raster], verdict: _Verdict
     ) -> Answer:
         return Answer(
             task=state.task.name,
@@ -450,19 +377,6 @@ class Assistant:
         )
 
 
-def _step(name: str, view: View, start: float, score: float | None = None) -> TraceStep:
-    box = view.window.box
-    return TraceStep(
-        step=name,
-        image=view.image,
-        window=(box.x0, box.y0, box.x1, box.y1),
-        size=(view.window.width, view.window.height),
-        rendering=view.rendering,
-        score=score,
-        ms=round(1000 * (time.perf_counter() - start)),
-    )
-
-
 def _certainty(generation: Generation) -> float:
     """Return the geometric mean probability of a reply's tokens; 0.5 where unknown."""
     mean = generation.mean_logprob
@@ -473,15 +387,8 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _is_visible(label: str, gsd: float | None) -> bool:
-    size = OBJECTS[label].size_m if label in OBJECTS else None
-    return not (size and gsd and size / gsd < FEWEST_PIXELS)
-
-
 def _unused_words(topic: Subject) -> str:
     """Return the part of a description that the label does not cover."""
-    from rsvlm.labels import FORMS
-
     if topic.phrase in FORMS:
         return ""
     form = max(

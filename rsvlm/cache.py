@@ -7,11 +7,11 @@ absent, and whoever makes an expensive one holds a lock meanwhile.
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from rsvlm.errors import AssetError
 
@@ -70,15 +70,12 @@ def lock(path: Path) -> Iterator[bool]:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a JSON file that is never seen half-written, not even after a crash."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8"
-    ) as handle:
-        try:
+    draft = path.with_name(f".{path.name}-{uuid4().hex}")
+    try:
+        with draft.open("x", encoding="utf-8") as handle:
             json.dump(record, handle, indent=1)
             handle.flush()
             os.fsync(handle.fileno())
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(handle.name)
-            raise
-    os.replace(handle.name, path)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

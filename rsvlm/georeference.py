@@ -60,7 +60,7 @@ class GeoReference:
             return None
         try:
             crs = _crs(crs_wkt)
-            if crs.is_geocentric or not (crs.is_geographic or crs.is_projected):
+            if not (crs.is_geographic or crs.is_projected):
                 return None
             _to_lonlat(crs_wkt)
         except ProjError:

@@ -18,7 +18,7 @@ class Label:
         name: Canonical singular name.
         plural: Canonical plural.
         synonyms: Other singular names; their plurals are derived.
-        size_m: Typical length of the short side in metres, None for scene classes.
+        size_m: Length of a small one in metres, None for scene classes.
     """
 
     name: str
@@ -27,12 +27,15 @@ class Label:
     size_m: float | None = None
 
 
+#: An object that is shorter than this many pixels cannot be told from noise.
+FEWEST_PIXELS = 4.0
+
 #: Objects that a region can be drawn around.
 OBJECTS = {
     label.name: label
     for label in (
         Label("airplane", "airplanes", ("plane", "aircraft", "aeroplane", "jet"), 20.0),
-        Label("ship", "ships", ("boat", "vessel"), 6.0),
+        Label("ship", "ships", ("boat", "vessel"), 8.0),
         Label(
             "storage tank",
             "storage tanks",
@@ -48,9 +51,9 @@ OBJECTS = {
             ("running track", "athletics track", "stadium", "track field"),
             70.0,
         ),
-        Label("harbor", "harbors", ("harbour", "pier", "dock", "jetty"), 8.0),
-        Label("bridge", "bridges", ("overpass", "viaduct"), 8.0),
-        Label("vehicle", "vehicles", ("car", "truck", "bus", "automobile"), 1.8),
+        Label("harbor", "harbors", ("harbour", "pier", "dock", "jetty"), 30.0),
+        Label("bridge", "bridges", ("overpass", "viaduct"), 20.0),
+        Label("vehicle", "vehicles", ("car", "truck", "bus", "automobile"), 4.5),
     )
 }
 
@@ -128,3 +131,17 @@ def count_phrase(count: int, name: str) -> str:
     if count == 1:
         return f"1 {name}"
     return f"{count or 'no'} {plural_of(name)}"
+
+
+def is_visible(name: str, gsd_m: float | None) -> bool:
+    """Return whether an object can be made out at a ground sample distance.
+
+    Args:
+        name: Canonical name; an object of unknown size counts as visible.
+        gsd_m: m/px on the ground, None where unknown.
+
+    >>> is_visible("vehicle", 0.3), is_visible("vehicle", 10.0)
+    (True, False)
+    """
+    size = OBJECTS[name].size_m if name in OBJECTS else None
+    return not size or gsd_m is None or size / gsd_m >= FEWEST_PIXELS

@@ -8,7 +8,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -88,7 +88,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         SettingsError: If the file cannot be written there.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    part = target.parent / f".{uuid.uuid4().hex}.part"
     try:
         if target.is_dir():
             raise IsADirectoryError("it is a folder")
@@ -105,7 +105,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             "writing, or choose another path."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def write_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8]) -> None:
@@ -313,7 +314,8 @@ class RunLengths:
     def at(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.bool_]:
         """Return the pixels where raster rows and columns cross, shape (H, W)."""
         window, height = self.mask.window, self.mask.size[0]
-        y, x = rows - int(window.y0), columns - int(window.x0)
-        inside = ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < window.width))
-        runs = np.searchsorted(self.ends, x * height + y[:, None], side="right")
-        return np.asarray((runs % 2 == 1) & inside)
+        y, x = rows - int(window.y0), (columns - int(window.x0))[:, None]
+        inside = ((y >= 0) & (y < height)) & ((x >= 0) & (x < window.width))
+        # Down the columns like the runs: sorted values are found several times faster.
+        runs = np.searchsorted(self.ends, x * height + y, side="right")  # (W, H)
+        return np.asarray((runs % 2 == 1) & inside).T

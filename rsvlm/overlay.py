@@ -5,11 +5,12 @@ an answer can become.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from rsvlm.geometry import HBB, OBB, Mask, Point, Polygon, Region, Shape, Window
 from rsvlm.outputs import PALETTE, RunLengths, write_geojson, write_mask, write_png
@@ -25,7 +26,6 @@ CROWD = 30
 _BAND: Colour = (24, 26, 30)  # behind title, footer and legend
 _INK: Colour = (240, 240, 240)
 _MAX_LINES = 12
-_MAX_TEXT = 5000  # letters
 
 
 def draw(
@@ -172,11 +172,21 @@ def _cover(shape: Shape, place: Window) -> tuple[Image.Image, tuple[int, int]]:
 
 
 def _edge(cover: Image.Image, width: int) -> Image.Image:
-    """Return the pixels along the inside and outside of a mask's border."""
-    size = width // 2 * 2 + 1
-    inner = np.asarray(cover.filter(ImageFilter.MinFilter(size)))
-    outer = np.asarray(cover.filter(ImageFilter.MaxFilter(3)))
-    return Image.fromarray(np.where(outer > inner, 255, 0).astype(np.uint8))
+    """Return the pixels along the inside of a mask's border, and one outside."""
+    pixels = np.asarray(cover)
+    inner = 255 - _grown(255 - pixels, width // 2)
+    return Image.fromarray(_grown(pixels, 1) - inner)
+
+
+def _grown(pixels: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
+    """Return the maximum over squares of ``2 * reach + 1`` pixels, shape (H, W)."""
+    for _ in range(2):  # columns, then rows: a square falls apart into lines
+        out = pixels.copy()
+        for step in range(1, reach + 1):
+            np.maximum(out[step:], pixels[:-step], out=out[step:])
+            np.maximum(out[:-step], pixels[step:], out=out[:-step])
+        pixels = out.T
+    return pixels
 
 
 def _tags(
@@ -353,22 +363,28 @@ def _fit(text: str, font: _Font, width: float) -> str:
 
 def _wrap(text: str, font: _Font, width: float) -> list[str]:
     """Break a text into lines of at most ``width`` pixels, at spaces if it can."""
+    lines = list(islice(_lines(text, font, width), _MAX_LINES + 1))
+    if len(lines) > _MAX_LINES:
+        lines = [*lines[: _MAX_LINES - 1], _fit(f"{lines[-2]}...", font, width)]
+    return lines
+
+
+def _lines(text: str, font: _Font, width: float) -> Iterator[str]:
     letters = max(1, int(width / font.getlength("W")))  # fit whatever they are
-    lines: list[str] = []
-    for paragraph in text[:_MAX_TEXT].splitlines():
+    for paragraph in text.splitlines():
         current = ""
         for word in paragraph.split():
             joined = f"{current} {word}".strip()
-            if font.getlength(joined) <= width:
+            if len(word) <= width and font.getlength(joined) <= width:
                 current = joined
                 continue
-            lines += [current] if current else []
-            while font.getlength(word) > width and len(word) > letters:
-                lines.append(word[:letters])
+            if current:
+                yield current
+            while len(word) > letters and (
+                len(word) > width or font.getlength(word) > width
+            ):
+                yield word[:letters]
                 word = word[letters:]
             current = word
-        lines += [current] if current else []
-    if len(lines) > _MAX_LINES or len(text) > _MAX_TEXT:
-        lines = lines[:_MAX_LINES]
-        lines[-1] = _fit(f"{lines[-1]}...", font, width)
-    return lines
+        if current:
+            yield current

@@ -51,7 +51,12 @@ def place(dataset: Any) -> tuple[GeoReference | None, list[str]]:
         return None, [_NO_TRANSFORM] if crs else []
     if not crs:
         return None, [_NO_CRS]
-    reference = GeoReference.create(crs.to_wkt(), transform)
+    from rasterio.errors import CRSError
+
+    try:
+        reference = GeoReference.create(crs.to_wkt(), transform)
+    except CRSError:
+        reference = None
     if reference is None:
         name = shown(crs.to_string(), 60)
         warnings.append(

@@ -17,9 +17,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from rsvlm.decode import Limits, decoding, open_image, regular_file, shown
+from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError
 from rsvlm.geometry import HBB, Window
+from rsvlm.opening import Limits, open_image, regular_file
 from rsvlm.placement import place
 from rsvlm.reader import LARGE, Reader
 from rsvlm.render import Ends, View, bands_of, choose, limits_of, render, renderings_of
@@ -53,6 +54,7 @@ class Raster:
         self._source = source
         self._lock = threading.Lock()
         self._ends: dict[str, Ends | None] = {}
+        self._empty: dict[tuple[int, ...], bool] = {}
         opened = open_image(source, name, limits)
         try:
             with decoding(name):
@@ -106,7 +108,8 @@ class Raster:
     def _detect(self, sensor: str, tags: Mapping[str, str]) -> SensorGuess:
         reader = self._reader
         values, valid = reader.pieces(reader.bands)
-        samples = np.where(valid, values, np.nan).astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+            samples = np.where(valid, values, np.nan).astype(np.float32)
         profile = Profile(
             self.dtype, reader.descriptions, reader.colours, tags, self.name, samples
         )
@@ -240,7 +243,7 @@ class Raster:
         name = choose(rendering, self.guess)
         indexes = [self.guess.bands[band] for band in bands_of(name, self.guess)]
         values, valid = self._reader.read(window, width, height, indexes)
-        if not valid.any() and not self._reader.overview(indexes)[1].any():
+        if not valid.any() and self._is_empty(indexes):
             raise ImageError(
                 f"{shown(self.name)} holds no valid pixel: all are nodata or NaN. Check "
                 "the nodata value of the file with gdalinfo, or give another image."
@@ -259,6 +262,13 @@ class Raster:
             window=Window(window, width, height),
             image=image,
         )
+
+    def _is_empty(self, indexes: list[int]) -> bool:
+        """Say whether no pixel of the image holds data in these bands."""
+        key = tuple(indexes)
+        if key not in self._empty:
+            self._empty[key] = not self._reader.overview(indexes)[1].any()
+        return self._empty[key]
 
     def read(
         self,
@@ -290,3 +300,22 @@ class Raster:
         )
         mask = np.broadcast_to(~valid, values.shape)
         return np.ma.MaskedArray(values, mask=mask)
+
+
+def probe(source: Path | bytes, name: str, sensor: str = "auto") -> View:
+    """Open an image, draw it whole and close it.
+
+    This is what a server runs by :func:`rsvlm.decode.guarded` before it keeps a file of
+    a stranger: most of what can go wrong with a file goes wrong here.
+
+    Args:
+        source: Path or bytes of an image file.
+        name: What to call it in errors.
+        sensor: As in :meth:`Raster.open`.
+    """
+    if isinstance(source, bytes):
+        opened = Raster.from_bytes(source, name, sensor)
+    else:
+        opened = Raster.open(source, sensor)
+    with opened as raster:
+        return raster.preview()

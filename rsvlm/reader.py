@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.decode import Limits, Opened, decoding, shown
+from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError, SettingsError
 from rsvlm.geometry import HBB
+from rsvlm.opening import Limits, Opened
 
 #: Values, shape (B, H, W), and where they hold data, shape (H, W).
 Pixels = tuple[NDArray[Any], NDArray[np.bool_]]
@@ -86,11 +87,11 @@ class Reader:
         return self._table is not None
 
     def _colour_table(self, colour: str) -> NDArray[np.uint8] | None:
-        if colour != "palette":
+        if colour != "palette" or self.dtype not in ("uint8", "uint16"):
             return None
-        table = np.zeros((256, 4), dtype=np.uint8)
+        table = np.zeros((np.iinfo(self.dtype).max + 1, 4), dtype=np.uint8)
         for index, value in self.dataset.colormap(1).items():
-            table[index % 256] = value
+            table[index] = value
         return table
 
     def _is_data(self, alpha: int) -> bool:
@@ -112,7 +113,7 @@ class Reader:
         self, window: HBB, width: int, height: int, indexes: Sequence[int]
     ) -> Pixels:
         """Read a window at a size; see :meth:`rsvlm.raster.Raster.read`."""
-        if min(width, height) < 1 or not window.area:
+        if min(width, height) < 1 or not window.area > 0:
             raise SettingsError(
                 f"A window of {window.width:g} x {window.height:g} pixels cannot be "
                 f"drawn at {width} x {height}. Give it at least one pixel."
@@ -200,7 +201,7 @@ class Reader:
             return colours[..., [i - 1 for i in indexes]].transpose(2, 0, 1), valid
         values = values[: len(indexes)]
         if self.is_complex:
-            values = np.abs(values).astype(np.float32)
+            values = np.abs(values.astype(np.complex64))
         if self.is_scaled:
             gain, offset = (
                 np.array([numbers[i - 1] for i in indexes], np.float32)[:, None, None]
@@ -214,12 +215,15 @@ class Reader:
     def overview(self, indexes: Sequence[int]) -> Pixels:
         """Read the whole image at low resolution.
 
-        Where that would decode too much, native pieces of it are read instead.
+        Where that would decode too much, native pieces of it are read instead, unless
+        they all lie where there is no data.
         """
         width, height = self.dataset.width, self.dataset.height
         scale = min(1.0, OVERVIEW / max(width, height))
         if width * height / max(self.factors) ** 2 > LARGE:
-            return self.pieces(indexes)
+            values, valid = self.pieces(indexes)
+            if valid.any():
+                return values, valid
         size = max(1, round(width * scale)), max(1, round(height * scale))
         return self.read(HBB(0, 0, width, height), *size, indexes)
 
@@ -269,6 +273,8 @@ def _all_equal(values: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
         if not np.issubdtype(values.dtype, np.inexact):
             return np.zeros(values.shape[1:], dtype=bool)
         return np.asarray(np.isnan(values).all(axis=0))
+    wanted: Any = nodata
     if np.issubdtype(values.dtype, np.floating):
-        return np.asarray((values == values.dtype.type(nodata)).all(axis=0))
-    return np.asarray((values == nodata).all(axis=0))
+        with np.errstate(over="ignore"):  # -1.8e308 is infinite as float32
+            wanted = np.asarray(nodata).astype(values.dtype)
+    return np.asarray((values == wanted).all(axis=0))

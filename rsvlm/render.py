@@ -234,12 +234,13 @@ def limits_of(
     if guess.domain == "colours":
         return None
     values, valid = overview()
-    seen = _channels(rendering, values, guess)[:, valid]  # (1 or 3, pixels)
+    with np.errstate(all="ignore"):
+        seen = _channels(rendering, values, guess)[:, valid]  # (1 or 3, pixels)
     seen = seen[:, np.isfinite(seen).all(axis=0)]
     if not seen.shape[1]:
         return None
     ends = (0, 100) if guess.domain == "classes" else (2, 98)
-    low, high = np.percentile(seen, ends, axis=1).astype(np.float32)
+    low, high = np.percentile(seen.astype(np.float64), ends, axis=1)
     if guess.domain == "uint8" and (high - low).max() >= USED_RANGE:
         return None
     return low, np.where(high > low, high, low + 1)
@@ -278,10 +279,11 @@ def render(
     if limits is None and values.dtype == np.uint8:
         scaled = values  # as stored
     else:
-        channels = _channels(rendering, values, guess)
-        valid = valid & np.isfinite(channels).all(axis=0)
         low, high = limits or (np.zeros(1), np.full(1, 255.0))
-        span = (channels - low[:, None, None]) / (high - low)[:, None, None]
+        with np.errstate(all="ignore"):  # what is not finite is not valid
+            channels = _channels(rendering, values, guess)
+            valid = valid & np.isfinite(channels).all(axis=0)
+            span = (channels - low[:, None, None]) / (high - low)[:, None, None]
         share = np.clip(np.where(valid, span, 0), 0, 1)  # (1 or 3, H, W)
         scaled = _ramp(share[0], spec.ramp) if spec.ramp else share * 255
     pixels = np.empty((*valid.shape, 3), dtype=np.uint8)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rsvlm.labels import count_phrase, plural_of
+from rsvlm.labels import FEWEST_PIXELS, count_phrase, plural_of
 
 
 def listing(parts: Sequence[str]) -> str:
@@ -70,9 +70,9 @@ def too_small_text(name: str, size_m: float, gsd_m: float) -> str:
     """Say that an object cannot be seen at a ground sample distance."""
     many = plural_of(name)
     return (
-        f"I cannot tell: {many} are about {size_m:g} m wide and one pixel of this image "
+        f"I cannot tell: {many} are about {size_m:g} m long and one pixel of this image "
         f"covers {gsd_m:.3g} m, so that {many} cannot be made out. Use an image of "
-        f"{size_m / 4:.2g} m per pixel or finer."
+        f"{size_m / FEWEST_PIXELS:.2g} m per pixel or finer."
     )
 
 

@@ -21,11 +21,19 @@ class Sized(Protocol):
     """What is needed to know of a raster."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns, px."""
+        ...
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows, px."""
+        ...
+
     @property
-    def gsd(self) -> float | None: ...
+    def gsd(self) -> float | None:
+        """Ground sample distance, m/px."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ only when a question is asked.
 """
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,9 +18,8 @@ from transformers.cache_utils import DynamicCache
 
 from rsvlm.engines.base import Capabilities
 from rsvlm.messages import Generation, Message, views_of
-from rsvlm.models.checkpoint import find_checkpoint, load_processor
-from rsvlm.models.configuration import SENSOR_IDS, RSVLMConfig
-from rsvlm.models.modeling import RSVLMForConditionalGeneration
+from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
+from rsvlm.models.configuration import SENSOR_IDS
 from rsvlm.models.processing import to_tiles
 from rsvlm.render import View
 
@@ -47,14 +47,11 @@ class LocalEngine:
             AssetError: If a frozen part cannot be fetched.
         """
         folder = find_checkpoint(str(checkpoint))
-        config = RSVLMConfig.from_pretrained(folder)
-        self.model = RSVLMForConditionalGeneration.from_pretrained(
-            folder, config=config, dtype=dtype
-        ).eval()
         self.processor = load_processor(folder)
-        self.name = f"rsvlm-{folder.name}"
-        weights = (folder / "model.safetensors").read_bytes()
-        self.revision = hashlib.sha256(weights).hexdigest()[:12]
+        self.model = load_model(folder, dtype)
+        config = self.model.config
+        self.name = f"rsvlm-{folder.resolve().name}"
+        self.revision = _revision(folder)
         sensors = {"optical"} | ({"sar"} if config.sar_config is not None else set())
         self.capabilities = Capabilities(
             max_images=1, max_side=config.tile_size * 4, sensors=frozenset(sensors)
@@ -80,6 +77,7 @@ class LocalEngine:
     ) -> Generation:
         """Return the model's reply; see :class:`~rsvlm.engines.base.Engine`."""
         tokenizer = self.processor.tokenizer
+        stop = [mark for mark in stop if mark]
         tokens = [self._encode(view) for view in views_of(messages)]
         prompt = self._prompt(messages, [t.shape[0] * t.shape[1] for t in tokens])
         ids = torch.tensor([prompt])  # (1, T)
@@ -91,6 +89,7 @@ class LocalEngine:
         cache = DynamicCache(config=self.model.config.text_config)
         written: list[int] = []
         logprobs: list[float] = []
+        # The end token counts as written: it has a probability like any other.
         text, shown, reason = "", 0, "length"
         while len(written) < max_tokens:
             hidden = inner.language_model(
@@ -112,18 +111,19 @@ class LocalEngine:
             if cut >= 0:
                 text, reason = text[:cut], "stop"
                 break
-            if on_text is not None and not text.endswith("\ufffd"):
-                on_text(text[shown:])
-                shown = len(text)
+            settled = _settled(text, stop)
+            if on_text is not None and settled > shown:
+                on_text(text[shown:settled])
+                shown = settled
             embeddings = inner.get_input_embeddings()(torch.tensor([[token]]))
         if on_text is not None and len(text) > shown:
             on_text(text[shown:])
-        return Generation(text, reason, len(prompt), len(written), tuple(logprobs))
+        return Generation(text, reason, len(prompt), len(logprobs), tuple(logprobs))
 
     def _encode(self, view: View) -> Tensor:
         """Return a picture's tokens, shape (tiles, N, D); kept for the next question."""
         shape = ",".join(map(str, view.pixels.shape))
-        digest = hashlib.sha256(np.ascontiguousarray(view.pixels))
+        digest = hashlib.sha256(view.pixels.tobytes())
         # Equal bytes of another shape or sensor are another picture.
         digest.update(f"{shape},{view.sensor}".encode())
         key = digest.hexdigest()
@@ -143,21 +143,63 @@ class LocalEngine:
         return tokens
 
     def _prompt(self, messages: Sequence[Message], counts: Sequence[int]) -> list[int]:
-        """Return token ids, with as many placeholders as each picture has tokens."""
+        """Return token ids, with as many placeholders as each picture has tokens.
+
+        Texts are tokenised on their own, as in training, and so that nothing in them
+        becomes a special token: only the template writes those.
+        """
+        texts: list[str] = []
         chat: list[dict[str, Any]] = []
         for message in messages:
-            content = [
-                {"type": "text", "text": part}
-                if isinstance(part, str)
-                else {"type": "image"}
-                for part in message.parts
-            ]
+            content: list[dict[str, str]] = []
+            for part in message.parts:
+                if isinstance(part, str):
+                    content.append({"type": "text", "text": f"\0{len(texts)}\0"})
+                    texts.append(part)
+                else:
+                    content.append({"type": "image"})
             chat.append({"role": message.role, "content": content})
-        text: str = self.processor.apply_chat_template(chat, add_generation_prompt=True)
-        pieces = text.split(self.processor.image_token)
-        tokenizer = self.processor.tokenizer
-        ids: list[int] = tokenizer(pieces[0], add_special_tokens=False)["input_ids"]
-        for count, piece in zip(counts, pieces[1:], strict=True):
-            ids = ids + [self.processor.image_token_id] * count
-            ids += tokenizer(piece, add_special_tokens=False)["input_ids"]
+        form: str = self.processor.apply_chat_template(chat, add_generation_prompt=True)
+        tokenizer, image = self.processor.tokenizer, self.processor.image_token
+        left = iter(counts)
+        ids: list[int] = []
+        for piece in re.split(f"({re.escape(image)}|\0\\d+\0)", form):
+            if piece == image:
+                ids += [self.processor.image_token_id] * next(left)
+            elif piece.startswith("\0"):
+                text = texts[int(piece.strip("\0"))]
+                ids += _ids(tokenizer, text, split_special_tokens=True)
+            elif piece:
+                ids += _ids(tokenizer, piece)
         return ids
+
+
+def _ids(tokenizer: Any, text: str, **options: bool) -> list[int]:
+    found = tokenizer(text, add_special_tokens=False, **options)["input_ids"]
+    return cast(list[int], found)
+
+
+def _settled(text: str, stop: Sequence[str]) -> int:
+    """Return how much of a text no further token can take back.
+
+    The last bytes may be half a character, the last characters half a stop text.
+    """
+    text = text.rstrip("\ufffd")
+    return len(text) - max(
+        (
+            size
+            for mark in stop
+            for size in range(1, len(mark))
+            if text.endswith(mark[:size])
+        ),
+        default=0,
+    )
+
+
+def _revision(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("model*.safetensors")):
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:12]

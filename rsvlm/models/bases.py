@@ -137,7 +137,7 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
     """Return the Transformers folder of an asset; fetch and convert it if needed.
 
     Args:
-        asset: Name in the table of assets.
+        asset: Name in the table of assets, or a Transformers folder of one's own.
         progress: Called with bytes done and bytes in all while fetching.
 
     Returns:
@@ -147,6 +147,8 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
         UnknownNameError: If no conversion of that name is known.
         AssetError: If the asset cannot be fetched, verified or converted.
     """
+    if asset not in CONVERTERS and (Path(asset) / WEIGHTS).is_file():
+        return Path(asset)
     if asset not in CONVERTERS:
         raise UnknownNameError("base model", asset, CONVERTERS)
     folder = assets.cache_folder() / "bases" / f"{asset}-{REVISION}"

@@ -2,15 +2,16 @@
 
 ``model.safetensors`` holds projectors, low-rank updates (LoRA) and encoders that were
 tuned. Frozen parts come from assets; low-rank updates are added to them at load, so
-that inference pays nothing for them and needs no peft.
+that inference pays nothing for them and needs no peft. A folder whose config names no
+bases is self-contained, as ``save_pretrained`` writes it.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -50,6 +51,33 @@ def find_checkpoint(name: str) -> Path:
     return folder
 
 
+def load_config(folder: Path) -> RSVLMConfig:
+    """Read the configuration of a checkpoint folder.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, or of another kind of model.
+    """
+    path = folder / "config.json"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        kind = fields.get("model_type")
+        if kind == RSVLMConfig.model_type:
+            return cast(RSVLMConfig, RSVLMConfig.from_pretrained(folder))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {_one_line(error)}. "
+            "Copy the checkpoint folder again."
+        ) from error
+    raise CheckpointError(
+        f"{folder} holds a model of type {kind!r}, not {RSVLMConfig.model_type!r}. "
+        "Give the folder of a checkpoint that rsvlm train tune wrote."
+    )
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".")
+
+
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
@@ -64,7 +92,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from None
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}). Copy the checkpoint folder again."
+            f"{path} is damaged ({_one_line(error)}). Copy the checkpoint folder again."
         ) from error
 
 
@@ -94,13 +122,17 @@ def merge_lora(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
         if not key.endswith(".lora_A.weight"):
             continue
         layer = key.removesuffix(".lora_A.weight")
-        up = state[f"{layer}.lora_B.weight"]
-        if f"{layer}.weight" not in merged:
+        up, weight = state.get(f"{layer}.lora_B.weight"), merged.get(f"{layer}.weight")
+        if up is None:
+            raise CheckpointError(
+                f"the low-rank update {layer!r} lacks its second half. "
+                "Copy the checkpoint folder again."
+            )
+        if weight is None or weight.shape != (len(up), down.shape[1]):
             raise CheckpointError(
                 f"the low-rank update {layer!r} has no weight to be added to. "
                 "Use the base model that config.json names under 'bases'."
             )
-        weight = merged[f"{layer}.weight"]
         delta = up.float() @ down.float()
         merged[f"{layer}.weight"] = (weight.float() + scale * delta).to(weight.dtype)
     return merged
@@ -125,7 +157,7 @@ def load_from_bases(
     Args:
         folder: Checkpoint folder.
         config: Its configuration, with ``bases``.
-        dtype: Type of all weights; default bfloat16.
+        dtype: Type of all weights; None and ``"auto"`` are bfloat16.
 
     Returns:
         The model in evaluation mode.
@@ -133,13 +165,49 @@ def load_from_bases(
     Raises:
         CheckpointError: If weights are missing, left over or of another shape.
     """
+    kind = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
+    if isinstance(dtype, str) and dtype != "auto":
+        kind = getattr(torch, dtype)
     trained = load_tensors(folder / WEIGHTS)
     lora = config.lora or {"alpha": 1, "rank": 1}
     state = base_state(config.bases or {})
     state |= trained  # a tuned encoder replaces its base
+    # Sums are rounded to the type that was asked for, not to that of the file.
+    state = {key: value.to(kind) for key, value in state.items()}
     state = merge_lora(state, lora["alpha"] / lora["rank"])
-    kind = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return assemble(config, state, kind or torch.bfloat16)
+    return assemble(config, state, kind)
+
+
+def load_model(folder: Path, dtype: str) -> RSVLMForConditionalGeneration:
+    """Load any checkpoint folder, self-contained or not, in evaluation mode.
+
+    Args:
+        folder: Checkpoint folder.
+        dtype: Name of the type of all weights, such as ``"bfloat16"``.
+
+    Raises:
+        CheckpointError: If files are missing or damaged, or weights do not fit.
+        AssetError: If a frozen part cannot be fetched.
+    """
+    config = load_config(folder)
+    if config.bases:
+        return load_from_bases(folder, config, dtype)
+    try:
+        model, report = RSVLMForConditionalGeneration.from_pretrained(
+            folder, config=config, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} cannot be loaded: {_one_line(error)}. "
+            "Copy the checkpoint folder again."
+        ) from error
+    lost = sorted([*report["missing_keys"], *report["unexpected_keys"]])
+    if lost:  # Transformers would go on with random weights
+        raise CheckpointError(
+            f"the weights in {folder} do not fit its config.json: {len(lost)} names "
+            f"differ, such as {lost[0]}. Copy the checkpoint folder again."
+        )
+    return cast(RSVLMForConditionalGeneration, model.eval())
 
 
 def assemble(
@@ -153,14 +221,14 @@ def assemble(
     try:
         model.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
-        problem = " ".join(str(error).split())[:300]
         raise CheckpointError(
-            f"the weights do not fit config.json: {problem}. Use the checkpoint with "
-            "the base models that its config.json names."
+            f"the weights do not fit config.json: {_one_line(error)}. Use the "
+            "checkpoint with the base models that its config.json names."
         ) from error
     model.lm_head.weight = model.get_input_embeddings().weight
     _fill_buffers(model)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _fill_buffers(model: nn.Module) -> None:
@@ -170,21 +238,32 @@ def _fill_buffers(model: nn.Module) -> None:
             fresh = LlamaRotaryEmbedding(config=module.config)
             module.inv_freq = fresh.inv_freq
             module.original_inv_freq = fresh.original_inv_freq
-        elif getattr(module, "position_ids", None) is not None:  # CLIP's embeddings
-            count = module.position_ids.shape[-1]
+        elif isinstance(getattr(module, "position_ids", None), Tensor):  # of CLIP
+            count = cast(Tensor, module.position_ids).shape[-1]
             module.position_ids = torch.arange(count).expand(1, -1)
     left = [name for name, buffer in model.named_buffers() if buffer.is_meta]
     if left:
         raise CheckpointError(f"buffers without a value: {', '.join(left)}")
 
 
-def trained_state(model: nn.Module, rename: Callable[[str], str]) -> dict[str, Tensor]:
-    """Return the weights that require gradients, as bfloat16, by checkpoint keys."""
-    return {
-        rename(name): parameter.detach().to(torch.bfloat16)
+def write_checkpoint(model: nn.Module, tokenizer: Any, folder: Path) -> None:
+    """Write what was trained, with everything that is needed to load it.
+
+    Args:
+        model: The model; peft may have put low-rank updates into it.
+        tokenizer: Its tokenizer.
+        folder: Checkpoint folder; files of an earlier step are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = cast(RSVLMConfig, model.config)
+    state = {
+        name.replace(".default.", ".").replace(".base_layer.", "."): parameter.detach()
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
+    config.save_pretrained(folder)
+    RSVLMProcessor(image_processor_of(config), tokenizer).save_pretrained(folder)
+    save_tensors({k: v.to(torch.bfloat16) for k, v in state.items()}, folder / WEIGHTS)
 
 
 def image_processor_of(config: RSVLMConfig) -> RSVLMImageProcessor:
@@ -209,14 +288,18 @@ def base_tokenizer(folder: Path) -> Any:
     it every weight, as it is.
 
     Raises:
-        CheckpointError: If the tokenizer has no spare special token.
+        CheckpointError: If the tokenizer is missing or has no spare special token.
     """
     from transformers import PreTrainedTokenizerFast
 
-    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    source = folder / "tokenizer.json"
+    text = source.read_text(encoding="utf-8") if source.is_file() else ""
     spare = json.dumps("<reponame>")
     if spare not in text:
-        raise CheckpointError(f"{folder} has no spare special token for images")
+        raise CheckpointError(
+            f"{source} has no special token <reponame>, whose place <image> takes. "
+            "Use a language model of the SmolLM2 family."
+        )
     text = text.replace(spare, json.dumps("<image>"))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "tokenizer.json"
@@ -231,9 +314,25 @@ def base_tokenizer(folder: Path) -> Any:
 
 
 def load_processor(folder: Path) -> RSVLMProcessor:
-    """Return the processor of a checkpoint folder."""
+    """Return the processor of a checkpoint folder.
+
+    Raises:
+        CheckpointError: If its config or its tokenizer is missing or damaged.
+    """
     from transformers import PreTrainedTokenizerFast
 
-    config = RSVLMConfig.from_pretrained(folder)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    config = load_config(folder)
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise CheckpointError(
+            f"{path} cannot be read: {_one_line(error)}. "
+            "Copy the checkpoint folder again."
+        ) from error
+    if tokenizer.convert_tokens_to_ids("<image>") != config.image_token_id:
+        raise CheckpointError(
+            f"{path} does not fit config.json: <image> is no token of it, or another. "
+            "Copy the checkpoint folder again."
+        )
     return RSVLMProcessor(image_processor_of(config), tokenizer)

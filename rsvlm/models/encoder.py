@@ -5,12 +5,14 @@ The weights may come from any ViT that open_clip can build (see
 the Transformers module, which is what vLLM serves.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Model
 
+from rsvlm.errors import SettingsError
 from rsvlm.models.bases import WEIGHTS, base_folder
 
 #: Mean and standard deviation of RGB in 0-1, by encoder family.
@@ -26,11 +28,10 @@ NORMALISATION = {
 def build_encoder(config: Any) -> nn.Module:
     """Return the encoder of a config, with random weights."""
     if config.model_type == "dinov2":
-        return Dinov2Model(config)
+        return cast(nn.Module, Dinov2Model(config))
     from transformers import AutoModel
 
-    model: nn.Module = AutoModel.from_config(config)
-    return model
+    return cast(nn.Module, AutoModel.from_config(config))
 
 
 def encode(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tensor:
@@ -55,6 +56,26 @@ def encode(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tenso
         nn.functional.layer_norm(states[i][:, 1:], states[i].shape[-1:]) for i in layers
     ]
     return torch.cat(parts, dim=-1)
+
+
+def patch_size(encoder: nn.Module) -> int:
+    """Return the side of a patch in px."""
+    return int(encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+
+
+def check_layers(config: Any, layers: Sequence[int]) -> None:
+    """Refuse hidden states that an encoder does not have.
+
+    Raises:
+        SettingsError: If a layer is not in 0 to the number of blocks.
+    """
+    most = int(config.num_hidden_layers)
+    wrong = [layer for layer in layers if not 0 <= layer <= most]
+    if wrong or not layers:
+        raise SettingsError(
+            f"The encoder has no layers {wrong or list(layers)}. "
+            f"Choose one or more of 0 to {most} under 'layers'."
+        )
 
 
 def _is_clip(encoder: nn.Module) -> bool:

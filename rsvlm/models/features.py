@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rsvlm.models.encoder import NORMALISATION, encode
+from rsvlm.models.encoder import NORMALISATION, encode, patch_size
 from rsvlm.models.region_head import MASK_FACTOR
 
 
@@ -26,7 +26,8 @@ def normalised(picture: NDArray[np.uint8], family: str, multiple: int = 14) -> T
         (3, -(-height // multiple) * multiple, -(-width // multiple) * multiple),
         np.float32,
     )
-    scaled = (picture.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    scaled = picture.astype(np.float32) / 255
+    scaled = (scaled - np.array(mean, np.float32)) / np.array(std, np.float32)
     out[:, :height, :width] = scaled.transpose(2, 0, 1)
     return torch.from_numpy(out)[None]
 
@@ -43,22 +44,22 @@ def feature_grid(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) ->
     Returns:
         Shape (B, D, H / patch, W / patch), in the encoder's type.
     """
-    patch = int(encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+    patch = patch_size(encoder)
     pixels = pixels.to(next(encoder.parameters()).dtype)
     tokens = encode(encoder, pixels, layers)  # (B, N, D)
     height, width = pixels.shape[2] // patch, pixels.shape[3] // patch
     return tokens.transpose(1, 2).reshape(len(pixels), -1, height, width)
 
 
-def colours_of(picture: NDArray[np.uint8], h: int, w: int) -> Tensor:
+def colours_of(picture: NDArray[np.uint8], h: int, w: int, patch: int = 14) -> Tensor:
     """Return a view's colours at mask resolution, RGB in 0-1, shape (3, 4h, 4w).
 
     Args:
         picture: RGB uint8, shape (H, W, 3); filled up with black to whole patches.
         h: Rows of patches.
         w: Columns of patches.
+        patch: Patch size in px.
     """
-    patch = 14
     full = np.zeros((h * patch, w * patch, 3), np.float32)
     full[: picture.shape[0], : picture.shape[1]] = picture / np.float32(255)
     tensor = torch.from_numpy(full).permute(2, 0, 1)[None]

@@ -21,9 +21,15 @@ from rsvlm.errors import CheckpointError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape, nms
 from rsvlm.models.checkpoint import load_tensors
-from rsvlm.models.encoder import frozen_encoder
+from rsvlm.models.encoder import frozen_encoder, patch_size
 from rsvlm.models.features import colours_of, feature_grid, normalised
-from rsvlm.models.region_head import MASK_FACTOR, Found, RegionHead, peaks
+from rsvlm.models.region_head import (
+    CENTRE_FACTOR,
+    MASK_FACTOR,
+    Found,
+    RegionHead,
+    peaks,
+)
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
 
@@ -35,11 +41,16 @@ OVERLAP = 0.45
 KEPT_VIEWS = 16
 
 
+def _first_cuts() -> dict[Purpose, float]:
+    return {"locate": 0.3, "presence": 0.3, "anything": 0.5}
+
+
 class FinderSettings(BaseModel):
     """What ``regions.json`` holds: how the head was built and where its scores cut.
 
     Attributes:
         encoder: Asset of the encoder.
+        text_encoder: Asset of the encoder of descriptions.
         layers: Hidden states of it that the head reads.
         long_side: Longest side of a view, in px.
         width: Channels of the head's trunk.
@@ -55,14 +66,13 @@ class FinderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: str
+    text_encoder: str = "all-minilm-l6-v2"
     layers: tuple[int, ...]
     long_side: int
     width: int
     embedding: int
     labels: tuple[str, ...]
-    cuts: dict[Purpose, float] = Field(
-        default_factory=lambda: {"locate": 0.3, "presence": 0.3, "anything": 0.5}
-    )
+    cuts: dict[Purpose, float] = Field(default_factory=_first_cuts)
     slope: float = 1.0
     intercept: float = 0.0
 
@@ -104,12 +114,15 @@ class RegionFinder:
                 f"{folder} has no region head ({SETTINGS_FILE} is missing). "
                 "Train one with rsvlm train regions."
             ) from None
-        except ValidationError as error:
+        except (ValidationError, UnicodeDecodeError) as error:
+            problem = "it is no UTF-8 text"
+            if isinstance(error, ValidationError):
+                problem = error.errors()[0]["msg"]
             raise CheckpointError(
-                f"{folder / SETTINGS_FILE} is not valid: {error.errors()[0]['msg']}. "
+                f"{folder / SETTINGS_FILE} is not valid: {problem}. "
                 "Copy the checkpoint folder again."
             ) from None
-        describe = TextEncoder.default()
+        describe = TextEncoder.of(settings.text_encoder)
         if encoder is None:
             encoder = frozen_encoder(settings.encoder)
         width = int(encoder.config.hidden_size) * len(settings.layers)  # type: ignore[union-attr, arg-type]
@@ -137,14 +150,14 @@ class RegionFinder:
             Candidates in view px, best first, and logits of shape (K, 4h, 4w) for
             patches of h rows and w columns.
         """
-        patch = int(self.encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+        patch = patch_size(self.encoder)
         grid = self._grid(pixels)
         rows, columns = grid.shape[2:]
         queries = self.text.encode(descriptions)[None]
-        colours = colours_of(pixels, rows, columns)[None]
+        colours = colours_of(pixels, rows, columns, patch)[None]
         with torch.autocast("cpu", torch.bfloat16):
             found = self.head(grid.float(), colours, queries)
-        stride = patch / 2
+        stride = patch / CENTRE_FACTOR
         boxes = [
             peaks(heat, found.size[0], found.offset[0], stride, 300)
             for heat in found.heat[0]
@@ -155,14 +168,18 @@ class RegionFinder:
         """Return a finder that reports every candidate from a confidence on."""
         cuts = dict.fromkeys(self.settings.cuts, least)
         settings = self.settings.model_copy(update={"cuts": cuts})
-        return RegionFinder(settings, self.head, self.encoder, self.text)
+        other = RegionFinder(settings, self.head, self.encoder, self.text)
+        other._grids = self._grids
+        return other
 
     def _grid(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return a view's features; kept for the next question about the same view."""
-        key = f"{pixels.shape} {sha256(np.ascontiguousarray(pixels)).hexdigest()}"
-        if key not in self._grids:
+        key = f"{pixels.shape} {sha256(pixels.tobytes()).hexdigest()}"
+        if key in self._grids:
+            self._grids.move_to_end(key)
+        else:
             family = self.encoder.config.model_type  # type: ignore[union-attr]
-            inputs = normalised(pixels, str(family))
+            inputs = normalised(pixels, str(family), patch_size(self.encoder))
             self._grids[key] = feature_grid(self.encoder, inputs, self.settings.layers)
             if len(self._grids) > KEPT_VIEWS:
                 self._grids.popitem(last=False)
@@ -197,6 +214,8 @@ class RegionFinder:
             Regions in raster pixels, best first, with calibrated confidences, and
             the best confidence of all candidates.
         """
+        if not descriptions:
+            return Findings((), 0.0)
         candidates, masks = self.maps(view.pixels, descriptions)
         height, width = view.pixels.shape[:2]
         least, best = self.settings.cuts[purpose], 0.0
@@ -239,8 +258,7 @@ class RegionFinder:
 
     def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
         """Return the pixels of an object: mask logits above 0 in its widened box."""
-        patch = int(self.encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
-        step = patch / MASK_FACTOR
+        step = patch_size(self.encoder) / MASK_FACTOR
         dx, dy = 0.06 * box.width + 1, 0.06 * box.height + 1
         x0, y0 = max(int(box.x0 - dx), 0), max(int(box.y0 - dy), 0)
         x1, y1 = min(int(box.x1 + dx) + 1, width), min(int(box.y1 + dy) + 1, height)

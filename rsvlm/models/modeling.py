@@ -25,13 +25,12 @@ from rsvlm.models.encoder import build_encoder, encode
 from rsvlm.models.projector import Projector
 
 
-def _language_model(config: Any) -> nn.Module:
+def _language_model(config: Any) -> Any:
     if config.model_type == "llama":
         return LlamaModel(config)
     from transformers import AutoModel
 
-    model: nn.Module = AutoModel.from_config(config)
-    return model
+    return AutoModel.from_config(config)
 
 
 class RSVLMPreTrainedModel(PreTrainedModel):  # type: ignore[misc]  # untyped base
@@ -47,6 +46,24 @@ class RSVLMPreTrainedModel(PreTrainedModel):  # type: ignore[misc]  # untyped ba
     _supports_attention_backend = True
     _can_compile_fullgraph = True
     _no_split_modules = ["Dinov2Layer", "CLIPEncoderLayer", "LlamaDecoderLayer"]  # noqa: RUF012
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Load a folder; frozen parts that it only names come from their assets."""
+        from rsvlm.models.checkpoint import load_from_bases
+
+        config = kwargs.get("config")
+        if not isinstance(config, RSVLMConfig):
+            config = RSVLMConfig.from_pretrained(pretrained_model_name_or_path)
+        if not config.bases:
+            return super().from_pretrained(
+                pretrained_model_name_or_path, *args, **kwargs
+            )
+        folder = Path(pretrained_model_name_or_path)
+        model = load_from_bases(folder, config, kwargs.get("dtype"))
+        return model.model if issubclass(cls, RSVLMModel) else model
 
 
 class RSVLMModel(RSVLMPreTrainedModel):
@@ -71,9 +88,9 @@ class RSVLMModel(RSVLMPreTrainedModel):
             self.config.projector_width,
         )
 
-    def get_input_embeddings(self) -> nn.Module:
+    def get_input_embeddings(self) -> nn.Embedding:
         """Return the word embeddings."""
-        return cast(nn.Module, self.language_model.get_input_embeddings())
+        return cast(nn.Embedding, self.language_model.get_input_embeddings())
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the word embeddings."""
@@ -81,7 +98,7 @@ class RSVLMModel(RSVLMPreTrainedModel):
 
     def get_decoder(self) -> nn.Module:
         """Return the language model."""
-        return self.language_model
+        return cast(nn.Module, self.language_model)
 
     def get_image_features(
         self,
@@ -162,6 +179,7 @@ class RSVLMModel(RSVLMPreTrainedModel):
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            return_dict=True,  # whatever the config says: it is read by name here
             **kwargs,
         )
         return BaseModelOutputWithPast(
@@ -211,25 +229,7 @@ class RSVLMForConditionalGeneration(RSVLMPreTrainedModel, GenerationMixin):  # t
         )
         self.post_init()
 
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any
-    ) -> "RSVLMForConditionalGeneration":
-        """Load a folder; frozen parts that it only names come from their assets."""
-        from rsvlm.models.checkpoint import load_from_bases
-
-        config = kwargs.get("config")
-        if not isinstance(config, RSVLMConfig):
-            config = RSVLMConfig.from_pretrained(pretrained_model_name_or_path)
-        if config.bases:
-            folder = Path(pretrained_model_name_or_path)
-            return load_from_bases(folder, config, kwargs.get("dtype"))
-        return cast(
-            "RSVLMForConditionalGeneration",
-            super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs),
-        )
-
-    def get_input_embeddings(self) -> nn.Module:
+    def get_input_embeddings(self) -> nn.Embedding:
         """Return the word embeddings."""
         return self.model.get_input_embeddings()
 
@@ -281,6 +281,7 @@ class RSVLMForConditionalGeneration(RSVLMPreTrainedModel, GenerationMixin):  # t
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         hidden = output.last_hidden_state

@@ -6,6 +6,7 @@ rest of a tile is filled with the mean colour. The number of tokens follows from
 size alone.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -40,7 +41,8 @@ def layout(height: int, width: int, tile_size: int, max_tiles: int) -> tuple[int
     """Return the grid (rows, columns) of fine tiles; (0, 0) where none is needed.
 
     Among all grids of at most ``max_tiles`` the one with the finest scale wins, then
-    the smallest; the picture is never enlarged beyond its own resolution.
+    the smallest; the picture is never enlarged beyond its own resolution. A grid that
+    shows no more than the overview is not used.
 
     >>> layout(256, 256, 336, 4), layout(600, 1000, 336, 4), layout(900, 900, 336, 4)
     ((0, 0), (1, 3), (2, 2))
@@ -55,11 +57,14 @@ def layout(height: int, width: int, tile_size: int, max_tiles: int) -> tuple[int
         (rows, columns)
         for rows in range(1, max_tiles + 1)
         for columns in range(1, max_tiles // rows + 1)
-        if rows * columns > 1
     ]
     if not grids:
         return 0, 0
-    return max(grids, key=lambda grid: (scale(*grid), -grid[0] * grid[1]))
+    best = scale(*max(grids, key=lambda grid: scale(*grid)))
+    # The fewest tiles for that scale; rounding must not leave one without a pixel.
+    rows = math.ceil(max(1, round(height * best)) / tile_size)
+    columns = math.ceil(max(1, round(width * best)) / tile_size)
+    return (rows, columns) if rows * columns > 1 else (0, 0)
 
 
 def to_tiles(
@@ -103,7 +108,7 @@ def _fit(
     return np.asarray(resized)
 
 
-class RSVLMImagesKwargs(ImagesKwargs, total=False):  # type: ignore[misc]
+class RSVLMImagesKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg, misc]
     """Options of one call."""
 
     sensor: str | None
@@ -149,7 +154,8 @@ class RSVLMImageProcessor(BaseImageProcessor):  # type: ignore[misc]  # untyped 
         """Return a tile as float of shape (3, tile_size, tile_size), filled up."""
         out = np.zeros((3, self.tile_size, self.tile_size), np.float32)
         scaled = tile.astype(np.float32) / 255
-        scaled = (scaled - np.float32(self.mean)) / np.float32(self.std)
+        scaled -= np.array(self.mean, np.float32)
+        scaled /= np.array(self.std, np.float32)
         out[:, : tile.shape[0], : tile.shape[1]] = scaled.transpose(2, 0, 1)
         return out
 
@@ -203,7 +209,7 @@ class RSVLMImageProcessor(BaseImageProcessor):  # type: ignore[misc]  # untyped 
         )
 
 
-class RSVLMProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[misc]
+class RSVLMProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg, misc]
     """Defaults of a call of the processor."""
 
     images_kwargs: RSVLMImagesKwargs

@@ -113,11 +113,26 @@ def crop(
         a, b, c, d = item.hbb
         area = max(c - a, 1e-6) * max(d - b, 1e-6)
         shared = max(min(c, x1) - max(a, x0), 0) * max(min(d, y1) - max(b, y0), 0)
-        if shared / area >= kept:
-            low, high = np.array([x0, y0]), np.array([x1, y1])
-            rings = tuple(np.clip(ring, low, high) - low for ring in item.rings)
-            inside.append(Item(item.label, rings))
+        if shared / area < kept:
+            continue
+        rings = item.rings
+        if a < x0 or b < y0 or c > x1 or d > y1:
+            rings = tuple(part for ring in rings for part in _clip(ring, window))
+        if rings:
+            low = np.array([x0, y0])
+            inside.append(Item(item.label, tuple(ring - low for ring in rings)))
     return picture[y0:y1, x0:x1], inside
+
+
+def _clip(ring: Array, window: tuple[int, int, int, int]) -> list[Array]:
+    """Return the parts of a ring inside a window; none where it has no area there."""
+    import shapely
+
+    if len(ring) < 3:
+        return []
+    shape = shapely.make_valid(shapely.Polygon(ring))
+    parts = shapely.get_parts(shapely.clip_by_rect(shape, *window))
+    return [np.array(p.exterior.coords)[:-1] for p in parts if p.area > 0]
 
 
 def resize(
@@ -146,7 +161,15 @@ def recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
 def vary(
     picture: NDArray[np.uint8], items: Sequence[Item], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[Item]]:
-    """Return one random variant: window of 45-100 % of each side, turned, recoloured.
+    """Return one random variant: moved, see :func:`move`, and recoloured."""
+    moved, inside = move(picture, items, rng)
+    return recolour(moved, rng), inside
+
+
+def move(
+    picture: NDArray[np.uint8], items: Sequence[Item], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[Item]]:
+    """Return a random window of 45-100 % of each side, turned.
 
     A window that would lose every object is not used.
     """
@@ -157,5 +180,4 @@ def vary(
     cut, inside = crop(picture, items, (x, y, x + w, y + h))
     if items and not inside:
         cut, inside = picture, list(items)
-    cut, inside = turn(cut, inside, int(rng.integers(4)), bool(rng.integers(2)))
-    return recolour(cut, rng), inside
+    return turn(cut, inside, int(rng.integers(4)), bool(rng.integers(2)))

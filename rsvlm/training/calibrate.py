@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 #: Precision wanted of objects that are mentioned unasked.
 PRECISION = 0.8
+#: Least slope of the calibration curve.
+LEAST_SLOPE = 0.05
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def judge(
                 right.append(float(hit))
         if number % 10 == 0 or number == len(samples):
             progress(f"calibrating: {number}/{len(samples)}")
-    arrays = map(np.array, (scores, right))
-    return Judged(*arrays, objects, np.array(best), np.array(present))
+    return Judged(
+        np.array(scores), np.array(right), objects, np.array(best), np.array(present)
+    )
 
 
 def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
@@ -94,7 +97,8 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
 
     def confidence(score: float) -> float:
         value = slope * float(_logit(np.array([score]))[0]) + intercept
-        return round(float(1 / (1 + np.exp(-value))), 4)
+        # Rounded down: what lies on the cut is taken.
+        return float(np.floor(1e4 / (1 + np.exp(-value))) / 1e4)
 
     steps = np.linspace(0.05, 0.9, 86)
     taken = [judged.scores >= step for step in steps]
@@ -102,16 +106,18 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
     number = np.array([max(mask.sum(), 1) for mask in taken])
     f1 = 2 * hits / (number + judged.objects)
     precise = hits / number >= PRECISION
-    yes = judged.present > 0
-    balanced = [
-        ((judged.best[yes] >= s).mean() + (judged.best[~yes] < s).mean()) / 2
-        for s in steps
-    ]
     sure = steps[np.argmax(precise)] if precise.any() else steps[-1]
-    locate = float(steps[int(np.argmax(f1))])
+    presence = locate = float(steps[int(np.argmax(f1))])
+    yes = judged.present > 0
+    if yes.any() and not yes.all():  # else there is nothing to weigh
+        balanced = [
+            ((judged.best[yes] >= s).mean() + (judged.best[~yes] < s).mean()) / 2
+            for s in steps
+        ]
+        presence = float(steps[int(np.argmax(balanced))])
     cuts = {
         "locate": confidence(locate),
-        "presence": confidence(float(steps[int(np.argmax(balanced))])),
+        "presence": confidence(presence),
         "anything": confidence(max(float(sure), locate)),
     }
     update = {"slope": slope, "intercept": intercept, "cuts": cuts}
@@ -123,13 +129,36 @@ def _logit(scores: Floats) -> Floats:
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 
-def _logistic(x: Floats, y: Floats, steps: int = 50) -> tuple[float, float]:
-    """Fit y ~ sigmoid(a x + b) by Newton's method, with a weak prior on a = 1, b = 0."""
+def _logistic(x: Floats, y: Floats) -> tuple[float, float]:
+    """Fit y ~ sigmoid(a x + b) by Newton's method, with a weak prior on a = 1, b = 0.
+
+    A better score must not mean less confidence, whatever a few noisy pictures say:
+    a is at least ``LEAST_SLOPE``.
+    """
     design = np.stack([x, np.ones_like(x)], 1)
-    weights, prior, start = np.array([1.0, 0.0]), 1e-2, np.array([1.0, 0.0])
-    for _ in range(steps):
+    weights = _newton(design, y, np.array([1.0, 0.0]), slice(0, 2))
+    if weights[0] < LEAST_SLOPE:
+        weights = _newton(design, y, np.array([LEAST_SLOPE, 0.0]), slice(1, 2))
+    return float(round(weights[0], 5)), float(round(weights[1], 5))
+
+
+def _newton(design: Floats, y: Floats, start: Floats, free: slice) -> Floats:
+    """Return the weights of the fit; only the ``free`` ones leave ``start``."""
+    prior = 1e-2
+    weights = start.copy()
+
+    def loss(values: Floats) -> float:
+        z = design @ values
+        fit = np.logaddexp(0, z).sum() - y @ z
+        return float(fit + prior / 2 * ((values - start) ** 2).sum())
+
+    for _ in range(50):
         p = 1 / (1 + np.exp(-(design @ weights).clip(-30, 30)))
         gradient = design.T @ (p - y) + prior * (weights - start)
         curvature = (design * (p * (1 - p))[:, None]).T @ design + prior * np.eye(2)
-        weights = weights - np.linalg.solve(curvature, gradient)
-    return float(round(weights[0], 5)), float(round(weights[1], 5))
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(curvature[free, free], gradient[free])
+        while np.abs(step).max() > 1e-9 and loss(weights - step) > loss(weights):
+            step /= 2  # too far: where the curve is flat, Newton overshoots
+        weights = weights - step
+    return weights

@@ -5,14 +5,14 @@ the boxes are added here, since turning the picture moves the boxes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from rsvlm.codec import RsvlmCodec
 from rsvlm.geometry import HBB, Region, Window
 from rsvlm.samples import ImageRef, Sample
-from rsvlm.tasks import TASKS
+from rsvlm.tasks import get_task
 from rsvlm.training.augment import Item
 
 #: Text boxes of more objects than this are not asked for: the region head counts.
@@ -35,6 +35,21 @@ class Picture:
         """The sample with every object, if the picture has one."""
         found = self.by_task.get("detect")
         return found[0] if found else None
+
+    def questions(self, task: str) -> list[Sample]:
+        """Return the samples of a task that an answer can be made for."""
+        samples = self.by_task.get(task, [])
+        if task == "ground":  # boxes come from the sample with every object
+            return samples if self.detect else []
+        return [s for s in samples if _answered(s)]
+
+    def asks(self, shares: Mapping[str, int]) -> bool:
+        """Whether any task with a share has a question."""
+        return any(most > 0 and self.questions(task) for task, most in shares.items())
+
+
+def _answered(sample: Sample) -> bool:
+    return bool(sample.conversation) and sample.conversation[-1].role == "assistant"
 
 
 def pictures(samples: Iterable[Sample]) -> list[Picture]:
@@ -76,7 +91,7 @@ def draw_turns(
     picture: Picture,
     items: Sequence[Item],
     size: tuple[int, int],
-    shares: dict[str, int],
+    shares: Mapping[str, int],
     rng: np.random.Generator,
 ) -> list[tuple[str, str]]:
     """Draw prompts and answers about a picture.
@@ -93,7 +108,7 @@ def draw_turns(
     """
     turns: list[tuple[str, str]] = []
     for task, most in shares.items():
-        samples = picture.by_task.get(task, [])
+        samples = picture.questions(task)
         chosen = rng.permutation(len(samples))[:most]
         for index in chosen:
             sample = samples[int(index)]
@@ -102,5 +117,5 @@ def draw_turns(
                 answer = boxes_text(items, label, *size)
             else:
                 answer = sample.conversation[-1].text
-            turns.append((TASKS[task].prompt(sample.conversation[0].text), answer))
+            turns.append((get_task(task).prompt(sample.conversation[0].text), answer))
     return [turns[i] for i in rng.permutation(len(turns))]

@@ -12,6 +12,26 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rsvlm.errors import ImageError
+from rsvlm.samples import ImageRef
+
+
+def picture_hash(ref: ImageRef, folder: Path) -> str:
+    """Return the SHA-256 of a picture, from its record or else from its file.
+
+    Raises:
+        ImageError: If the record has none and the file cannot be read.
+    """
+    if ref.sha256 is not None:
+        return ref.sha256
+    try:
+        return hashlib.sha256((folder / ref.path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ImageError(
+            f"cannot read the picture {folder / ref.path}: {error.strerror}. "
+            "Build the data again with rsvlm data build."
+        ) from error
+
 
 class FeatureCache:
     """A folder of tensors by key; writes are atomic, so a killed run loses nothing."""

@@ -5,29 +5,29 @@ one of them at a time. A description is one of many wordings of a label, and eac
 also asks for things that no label names, which must not be found.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
 from rsvlm.labels import FORMS, OBJECTS
-from rsvlm.models.encoder import frozen_encoder
-from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.checkpoint import save_tensors
+from rsvlm.models.encoder import check_layers, frozen_encoder
 from rsvlm.models.finder import HEAD_FILE, FinderSettings, RegionFinder, save_settings
-from rsvlm.models.region_head import MASK_FACTOR, RegionHead, RegionMaps
+from rsvlm.models.region_head import RegionHead, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
-from rsvlm.training.augment import items_of, load_picture, resize, vary
 from rsvlm.training.calibrate import fit, judge
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.run import Recipe, RunLog
+from rsvlm.training.region_data import RegionData, RegionRecipe
+from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
-from rsvlm.training.targets import region_targets
+
+__all__ = ["RegionRecipe", "train_regions"]
 
 #: Things that are never labelled: asking for them must find nothing.
 STRANGERS = (
@@ -38,25 +38,6 @@ STRANGERS = (
 )  # fmt: skip
 
 
-class RegionRecipe(Recipe):
-    """Settings of ``rsvlm train regions``."""
-
-    train: str = Field("train.jsonl", description="samples, in the data folder")
-    val: str = Field("val.jsonl", description="samples that choose the epoch")
-    encoder: str = Field("dinov2-s", description="asset of the frozen encoder")
-    layers: tuple[int, ...] = (6, 9, 12)
-    long_side: int = Field(672, description="px of a view's longer side")
-    variants: int = Field(4, ge=1, description="random variants of each picture")
-    epochs: int = Field(24, ge=1)
-    batch: int = Field(8, ge=1)
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.02
-    width: int = 192
-    embedding: int = 96
-    strangers: int = Field(4, ge=0, description="unknown things asked for at a step")
-    seed: int = 0
-
-
 def wordings() -> dict[str, list[str]]:
     """Return label -> every phrase that means it, singular and plural."""
     words: dict[str, list[str]] = {name: [] for name in OBJECTS}
@@ -64,119 +45,6 @@ def wordings() -> dict[str, list[str]]:
         if name in words:
             words[name].append(form)
     return words
-
-
-class RegionData:
-    """Encoded variants of pictures, with their targets."""
-
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        folder: Path,
-        recipe: RegionRecipe,
-        cache: FeatureCache,
-        encoder: nn.Module,
-        variants: int,
-        progress: Callable[[int, int], None],
-    ) -> None:
-        """Encode what is not in the cache yet; variant 0 is the picture itself."""
-        self.samples, self.recipe, self.cache = samples, recipe, cache
-        self.variants = variants
-        todo = [(i, v) for v in range(variants) for i in range(len(samples))]
-        for done, (index, variant) in enumerate(todo):
-            key = self._key(index, variant)
-            if key not in cache:
-                cache.put(key, self._encode(index, variant, folder, encoder))
-            progress(done + 1, len(todo))
-
-    def _key(self, index: int, variant: int) -> str:
-        return f"{self.samples[index].images[0].sha256}/{variant}"
-
-    def _encode(
-        self, index: int, variant: int, folder: Path, encoder: nn.Module
-    ) -> dict[str, Tensor]:
-        sample = self.samples[index]
-        picture = load_picture(folder / sample.images[0].path)
-        items = items_of(sample.targets)
-        if variant:
-            name = int(str(sample.images[0].sha256)[:8], 16)
-            rng = np.random.default_rng([self.recipe.seed, variant, name])
-            picture, items = vary(picture, items, rng)
-        picture, items = resize(picture, items, self.recipe.long_side)
-        pixels = normalised(picture, encoder.config.model_type)  # type: ignore[union-attr, arg-type]
-        features = feature_grid(encoder, pixels, self.recipe.layers)[0]  # (D, h, w)
-        h, w = features.shape[1:]
-        labels = list(OBJECTS)
-        stride = 7.0
-        target = region_targets(
-            items, labels, (2 * h, 2 * w), stride, (MASK_FACTOR * h, MASK_FACTOR * w)
-        )
-        colours = colours_of(picture, h, w)
-        return {
-            "features": features,
-            "colours": colours.mul(255).to(torch.uint8),
-            "heat": target.heat.half(),
-            "size": target.size.half(),
-            "offset": target.offset.half(),
-            "weight": target.weight.half(),
-            "mask": target.mask.to(torch.uint8),
-        }
-
-    def batch(
-        self,
-        indices: Sequence[int],
-        variant: Sequence[int],
-        rng: np.random.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """Return a batch, filled up to its largest grid; ``inside`` marks the rest.
-
-        With ``rng`` every entry is turned: near enough to encoding it turned.
-        """
-        entries = [
-            self.cache.get(self._key(i, v))
-            for i, v in zip(indices, variant, strict=True)
-        ]
-        if rng is not None:
-            entries = [turn_entry(entry, *rng.integers(0, 2, 3)) for entry in entries]
-        rows = max(e["features"].shape[1] for e in entries)
-        columns = max(e["features"].shape[2] for e in entries)
-        out: dict[str, Tensor] = {}
-        for name in entries[0]:
-            parts = []
-            for entry in entries:
-                value = entry[name]
-                factor = value.shape[-1] // entry["features"].shape[-1]
-                right = columns * factor - value.shape[-1]
-                bottom = rows * factor - value.shape[-2]
-                parts.append(nn.functional.pad(value, (0, right, 0, bottom)))
-            out[name] = torch.stack(parts)
-        out["inside"] = torch.zeros(len(entries), 2 * rows, 2 * columns)
-        for row, entry in enumerate(entries):
-            h, w = entry["features"].shape[1:]
-            out["inside"][row, : 2 * h, : 2 * w] = 1
-        return out
-
-
-def turn_entry(
-    entry: dict[str, Tensor], mirror: int, flip: int, swap: int
-) -> dict[str, Tensor]:
-    """Mirror left-right, flip top-bottom and swap the axes of an encoded picture.
-
-    Offsets are measured from a cell's corner, so a mirrored one is 1 minus itself.
-    """
-    out = dict(entry)
-    for axis, wanted in ((-1, mirror), (-2, flip)):
-        if wanted:
-            out = {name: value.flip(axis) for name, value in out.items()}
-            offset = out["offset"].clone()
-            channel = 0 if axis == -1 else 1
-            offset[channel] = 1 - offset[channel]
-            out["offset"] = offset
-    if swap:
-        out = {name: value.transpose(-1, -2) for name, value in out.items()}
-        for name in ("size", "offset"):
-            out[name] = out[name].flip(0)
-    return out
 
 
 def region_loss(
@@ -231,7 +99,9 @@ def region_loss(
     dice = 1 - (2 * (soft * truth).sum((2, 3)) + 1) / (
         soft.sum((2, 3)) + truth.sum((2, 3)) + 1
     )
-    terms["mask"] = cross[present].mean() + 0.3 * cross.mean() + dice[present].mean()
+    # A batch may show no labelled object at all.
+    shown = ((cross + dice) * present).sum() / present.sum().clamp(min=1)
+    terms["mask"] = shown + 0.3 * cross.mean()
     return terms
 
 
@@ -259,22 +129,22 @@ def train_regions(
         The file of the best head.
 
     Raises:
-        SettingsError: If the data hold no sample with objects.
+        SettingsError: If the data hold no sample with objects, if the recipe does not
+            fit the encoder, or if ``out`` holds another run.
     """
     from accelerate import Accelerator
 
-    from rsvlm.models.checkpoint import save_tensors
-
-    files = {name: data / getattr(recipe, name) for name in ("train", "val")}
+    files = input_files(data, {"train": recipe.train, "val": recipe.val})
     sets = {name: list(_detect_samples(path)) for name, path in files.items()}
     if not sets["train"]:
         raise SettingsError(
             f"{files['train']} holds no sample of task 'detect'. "
             "Build the data with rsvlm data build."
         )
+    encoder = frozen_encoder(recipe.encoder)
+    check_layers(encoder.config, recipe.layers)
     log = RunLog(out, recipe, files)
     torch.manual_seed(recipe.seed)
-    encoder = frozen_encoder(recipe.encoder)
     store = FeatureCache(
         cache,
         f"regions {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}",
@@ -291,7 +161,7 @@ def train_regions(
         sets["train"], data, recipe, store, encoder, recipe.variants, tell("train")
     )
     val = RegionData(sets["val"], data, recipe, store, encoder, 1, tell("val"))
-    text = TextEncoder.default()
+    text = TextEncoder.of(recipe.text_encoder)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     width = int(encoder.config.hidden_size) * len(recipe.layers)  # type: ignore[union-attr, arg-type]
     head = RegionHead(width, text.width, recipe.width, recipe.embedding)
@@ -305,6 +175,7 @@ def train_regions(
     named = dict(plain.named_parameters())
     done = load_state(out, named, optimizer)
     first, best = done.get("epoch", 0), done.get("best", float("inf"))
+    log.rewind("epoch", first)
     phrases = wordings()
     labels = list(OBJECTS)
     for epoch in range(first, recipe.epochs):
@@ -361,6 +232,7 @@ def train_regions(
         save_state(out, named, optimizer, {"epoch": epoch + 1, "best": best})
     settings = FinderSettings(
         encoder=recipe.encoder,
+        text_encoder=recipe.text_encoder,
         layers=recipe.layers,
         long_side=recipe.long_side,
         width=recipe.width,
@@ -398,8 +270,7 @@ def _forward(
 
 
 def _detect_samples(path: Path) -> Iterator[Sample]:
-    if path.is_file():
-        yield from (s for s in read_samples(path) if s.task == "detect")
+    yield from (s for s in read_samples(path) if s.task == "detect")
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:

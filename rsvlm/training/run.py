@@ -1,5 +1,6 @@
 """What every training run shares: its config, its log and its ``run.json``."""
 
+import calendar
 import importlib.metadata
 import json
 import os
@@ -17,6 +18,11 @@ from rsvlm.errors import SettingsError, UnknownNameError
 
 #: Recipes that ship: ``<name>-<stage>.toml`` beside this file.
 RECIPES = Path(__file__).parent / "recipes"
+
+#: What an interrupted run continues from.
+STATE_FILE = "state.safetensors"
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 Config = TypeVar("Config", bound="Recipe")
 
@@ -46,7 +52,7 @@ def load_recipe(kind: type[Config], name: str, stage: str) -> Config:
             f"There is no recipe {name!r}. Give a TOML file or one of: "
             f"{', '.join(known)}."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}. Correct the line.") from None
     try:
         return kind.model_validate(fields)
@@ -56,6 +62,25 @@ def load_recipe(kind: type[Config], name: str, stage: str) -> Config:
         if first["type"] == "extra_forbidden":
             raise UnknownNameError("setting", where, kind.model_fields) from None
         raise SettingsError(f"{path.name}: {where}: {first['msg']}.") from None
+
+
+def input_files(data: Path, names: Mapping[str, str]) -> dict[str, Path]:
+    """Return the input files of a run, all of which exist.
+
+    Args:
+        data: Folder with the samples.
+        names: What a file is for -> its name.
+
+    Raises:
+        SettingsError: If one is missing.
+    """
+    files = {use: data / name for use, name in names.items()}
+    for path in files.values():
+        if not path.is_file():
+            raise SettingsError(
+                f"{path} is missing. Build the data with rsvlm data build."
+            )
+    return files
 
 
 class RunLog:
@@ -70,13 +95,54 @@ class RunLog:
             folder: Output folder; an earlier run of the same recipe is continued.
             recipe: Resolved config.
             inputs: Name -> input file, hashed.
+
+        Raises:
+            SettingsError: If the folder holds a run of another recipe or other data.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.started = time.time()
         self._inputs = {name: _hash(path) for name, path in inputs.items()}
         self._recipe = recipe
+        if (folder / STATE_FILE).is_file() and (folder / "run.json").is_file():
+            self._continue()
         self.write_run(end=None)
+
+    def _continue(self) -> None:
+        earlier = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        recipe = self._recipe.model_dump(mode="json")
+        old = earlier["recipe"] | earlier["inputs"]
+        new = recipe | self._inputs
+        changed = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+        if changed:
+            raise SettingsError(
+                f"{self.folder} holds a run with another {changed[0]!r}. "
+                "Name another folder with --out, or go on with the same recipe and data."
+            )
+        start = time.strptime(earlier["start"], _TIME)
+        self.started = float(calendar.timegm(start))
+
+    def rewind(self, unit: str, last: int) -> None:
+        """Drop the lines behind the point that a run continues from.
+
+        Args:
+            unit: Field of a line that counts, such as ``"step"``.
+            last: Its value at that point; 0 drops all lines.
+        """
+        path = self.folder / "log.jsonl"
+        if not path.is_file():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            try:
+                done = json.loads(line).get(unit, last + 1) <= last
+            except ValueError:  # a kill cut it
+                done = False
+            if done:
+                kept.append(line)
+        draft = path.with_name(".log.jsonl")
+        draft.write_text("".join(kept), encoding="utf-8")
+        os.replace(draft, path)
 
     def write_run(self, end: float | None) -> None:
         """Write ``run.json``; ``end`` is None while the run goes on."""
@@ -139,4 +205,4 @@ def _versions(*names: str) -> dict[str, str]:
 
 
 def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return time.strftime(_TIME, time.gmtime(seconds))

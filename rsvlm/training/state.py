@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from rsvlm.errors import CheckpointError
+from rsvlm.models.checkpoint import load_tensors
+from rsvlm.training.run import STATE_FILE
 
 
 def save_state(
@@ -39,7 +43,7 @@ def save_state(
     metadata = {"progress": json.dumps(dict(progress))}
     whole = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     save_file(whole, draft, metadata=metadata)
-    os.replace(draft, folder / "state.safetensors")
+    os.replace(draft, folder / STATE_FILE)
 
 
 def load_state(
@@ -47,25 +51,39 @@ def load_state(
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, Any]:
-    """Read what :func:`save_state` wrote; {} where there is nothing to continue."""
+    """Read what :func:`save_state` wrote; {} where there is nothing to continue.
+
+    Raises:
+        CheckpointError: If the file is damaged or of another model.
+    """
     from safetensors import safe_open
 
-    path = folder / "state.safetensors"
+    path = folder / STATE_FILE
     if not path.is_file():
         return {}
+    tensors = load_tensors(path)
     with safe_open(path, "pt") as file:
         progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-    tensors = load_file(path)
+    moments: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        kind, name = key.split("/", 1)
+        moments.setdefault(name, {})[kind] = value
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(tensors[f"weight/{name}"])
-            moments = {
-                key.split("/", 1)[0]: value.to(parameter.device)
-                for key, value in tensors.items()
-                if key.split("/", 1)[1] == name and not key.startswith("weight/")
-            }
-            if moments:
-                optimizer.state[parameter] = moments
+            saved = moments.get(name, {})
+            weight = saved.pop("weight", None)
+            if weight is None or weight.shape != parameter.shape:
+                raise CheckpointError(
+                    f"{path} does not fit the model: {name!r} differs. "
+                    "Name another folder with --out."
+                )
+            parameter.copy_(weight)
+            if saved:
+                optimizer.state[parameter] = {
+                    # AdamW wants the number of steps on the CPU.
+                    kind: value if kind == "step" else value.to(parameter.device)
+                    for kind, value in saved.items()
+                }
     return progress
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
+from rasterio.features import rasterize
 from torch import Tensor
 
 from rsvlm.models.region_head import SIZE_UNIT
@@ -58,7 +59,7 @@ def region_targets(
     size = np.zeros((2, rows, columns), np.float32)
     offset = np.zeros((2, rows, columns), np.float32)
     weight = np.zeros((rows, columns), np.float32)
-    drawn: dict[str, Image.Image] = {}
+    mask = np.zeros((len(labels), *mask_cells), np.float32)
     fine = stride * rows / mask_cells[0]
     ys, xs = np.mgrid[0:rows, 0:columns]
     for item in items:
@@ -75,13 +76,7 @@ def region_targets(
             k = labels.index(item.label)
             heat[k] = np.maximum(heat[k], bell)
             heat[k, row, column] = 1.0
-            if item.label not in drawn:
-                drawn[item.label] = Image.new("L", mask_cells[::-1])
-            draw = ImageDraw.Draw(drawn[item.label])
-            for ring in item.rings:
-                points = [(float(x), float(y)) for x, y in ring / fine]
-                if len(points) >= 3:
-                    draw.polygon(points, fill=1)
+            mask[k] = np.maximum(mask[k], _inside(item, fine, mask_cells))
         near = (bell > 0.5) & (bell > weight)
         weight = np.where(near, bell, weight).astype(np.float32)
         for axis, (extent, centre, grid) in enumerate(
@@ -89,7 +84,24 @@ def region_targets(
         ):
             size[axis][near] = np.log(extent / SIZE_UNIT)
             offset[axis][near] = (centre - grid)[near]
-    mask = np.zeros((len(labels), *mask_cells), np.float32)
-    for label, image in drawn.items():
-        mask[labels.index(label)] = np.asarray(image)
     return RegionTargets(*map(torch.from_numpy, (heat, size, offset, weight, mask)))
+
+
+def _inside(item: Item, fine: float, cells: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return 1 where a cell's centre is inside an object, shape ``cells``.
+
+    An object smaller than the cells gets the one in its middle.
+    """
+    shapes = [
+        {"type": "Polygon", "coordinates": [np.vstack([ring, ring[:1]]) / fine]}
+        for ring in item.rings
+        if len(ring) >= 3
+    ]
+    mask: NDArray[np.uint8] = np.zeros(cells, np.uint8)
+    if shapes:
+        mask = rasterize(shapes, cells, dtype="uint8")
+    if not mask.any():
+        x0, y0, x1, y1 = item.hbb
+        row, column = int((y0 + y1) / 2 / fine), int((x0 + x1) / 2 / fine)
+        mask[min(row, cells[0] - 1), min(column, cells[1] - 1)] = 1
+    return mask

@@ -100,6 +100,20 @@ def test_the_same_seed_gives_the_same_bytes(tiny: Path) -> None:
     }
 
 
+def test_absent_classes_are_drawn_as_often_as_the_split_shows_them(tiny: Path) -> None:
+    # Odd images lack storage tanks, shown by the even ones, and bridges, never shown.
+    build("tiny", tiny, tiny / "out")
+    asked = Counter(
+        s.meta["label"]
+        for s in read_samples(tiny / "out" / "val.jsonl")
+        if s.meta["kind"] == "presence"
+        and s.answers == ("no",)
+        and int(s.id.split("/")[1]) % 2
+    )
+    assert asked["storage tank"] > 20
+    assert asked["bridge"] < 4
+
+
 def test_names_are_canonical(tiny: Path) -> None:
     build("tiny", tiny, tiny / "out")
     labels = {target.label for s in _all(tiny / "out") for target in s.targets}

@@ -9,7 +9,7 @@ import pytest
 
 from rsvlm.data_engine import phrases
 from rsvlm.data_engine.compose import compose
-from rsvlm.data_engine.phrases import HELD_OUT, QUESTIONS, fill, numbered, words_for
+from rsvlm.data_engine.phrases import HELD_OUT, QUESTIONS, fill, words_for
 from rsvlm.data_engine.records import SPLITS, Record, Split
 from rsvlm.labels import OBJECTS, SCENES, canonical, plural_of
 from rsvlm.samples import Sample, Target
@@ -128,14 +128,6 @@ def test_objects_and_caption_name_what_is_there() -> None:
         "Seen from above: airplanes and a bridge.",
     }
     assert caption.conversation[1].text == caption.answers[0]
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [(1, "a ship"), (2, "two ships"), (10, "ten ships"), (11, "11 ships")],
-)
-def test_numbers_are_words_up_to_ten(count: int, expected: str) -> None:
-    assert numbered("ship", count) == expected
 
 
 def test_grounding_holds_the_asked_objects_and_no_reply() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.codec import DIALECTS, MAX_POINTS, RsvlmCodec
@@ -213,6 +213,7 @@ RASTER = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Region, SHAPE, LABEL), max_size=6), RASTER)
 def test_round_trip(in_units: list[Region], window: Window) -> None:
     frame = Window(window.box, 1000, 1000)
@@ -234,6 +235,7 @@ def test_round_trip(in_units: list[Region], window: Window) -> None:
         assert isinstance(meant.shape, HBB) or iou(found.shape, meant.shape) > 0.9
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1), min_size=128, max_size=128), RASTER)
 def test_mask_round_trip(bits: list[int], window: Window) -> None:
     cells = np.array(bits, dtype=bool).reshape(8, 16)
@@ -248,6 +250,7 @@ JSON = ['{"bbox_2d":[1,2,3,4]}', '"label":', "9" * 400, "NaN"]
 PIECES = st.sampled_from([*'[](){};:,.*x"\n -', *WORDS, *JSON])
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)))
 def test_no_text_makes_parsing_fail(text: str) -> None:
     for region in CODEC.parse(text, WINDOW):

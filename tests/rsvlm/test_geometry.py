@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.geometry import (
@@ -81,6 +81,7 @@ def test_empty_window_is_refused(box: HBB, side: int) -> None:
         Window(box, side, side)
 
 
+@settings(deadline=None)
 @given(BOX, WINDOW)
 def test_view_and_raster_are_inverse(box: HBB, window: Window) -> None:
     back = window.to_raster(window.to_view(box))
@@ -95,6 +96,7 @@ def test_view_and_raster_are_inverse(box: HBB, window: Window) -> None:
         (square(0, 0), square(10, 0), 0.0),
         (square(0, 0), OBB(square(5, 0).corners), 50 / 150),
         (full(0, 0), full(5, 0), 50 / 150),
+        (full(100, 200), full(105, 206), 20 / 180),
         (full(0, 0), Polygon(square(5, 0).corners), 50 / 150),
         (full(0, 0), Mask.from_array(np.zeros((10, 10), dtype=bool)), 0.0),
         # The square on its corner inside a square covers half of it.
@@ -123,6 +125,7 @@ def test_direction_of_rotation_matters() -> None:
     assert iou(turned(a, -30), turned(b, -30)) == 0
 
 
+@settings(deadline=None)
 @given(BOX, BOX)
 def test_iou_is_the_same_for_every_kind(a: HBB, b: HBB) -> None:
     value = iou(a, b)
@@ -155,12 +158,20 @@ def test_nms_of_rotated_boxes_uses_rotated_overlap() -> None:
     assert nms(regions) == regions
 
 
+def test_nms_allows_an_overlap_of_the_threshold() -> None:
+    # IoU 50 / 100: exactly the default threshold.
+    regions = [Region(HBB(0, 0, 10, 10)), Region(HBB(0, 0, 10, 5))]
+    assert nms(regions) == regions
+    assert nms(regions, threshold=0.49) == regions[:1]
+
+
 def test_nms_of_nothing_and_of_empty_boxes() -> None:
     empty = Region(HBB(1, 1, 1, 1))
     assert nms([]) == []
     assert nms([empty, empty]) == [empty, empty]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
 from shapely.geometry import shape as to_shape
@@ -97,6 +97,14 @@ def test_the_whole_earth_has_its_area() -> None:
         assert geometry is not None
         check_rfc_7946(geometry)
         assert to_shape(geometry).area == 360 * 180
+
+
+def test_area_along_parallels_is_exact() -> None:
+    # The upper edge follows the parallel, which is no shortest way on the ground.
+    north = place(4326, 0.1, 0, 10, 0, -0.1, 60)
+    narrow, wide = (north.area_m2(HBB(0, 0, x, 10)) for x in (1, 200))
+    assert narrow is not None
+    assert wide == pytest.approx(200 * narrow, rel=1e-7)
 
 
 def test_every_kind_of_one_rectangle_has_one_area() -> None:
@@ -264,6 +272,7 @@ def test_transform_that_cannot_place_pixels(transform: tuple[float, ...]) -> Non
     assert GeoReference.create(CRS.from_epsg(4326).to_wkt(), transform) is None
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([4326, 3395, 3857, 32633]),
     st.floats(0, 90),

@@ -19,9 +19,10 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from rsvlm.decode import Limits, driver_of, guarded, regular_file, shown
+from rsvlm.decode import guarded, shown
 from rsvlm.errors import ImageError, RsvlmError, SettingsError, UnknownNameError
 from rsvlm.geometry import HBB
+from rsvlm.opening import Limits, driver_of, regular_file
 from rsvlm.raster import Raster
 
 SECRET = b"PASSWORD" * 8

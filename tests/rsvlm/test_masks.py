@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -11,6 +11,7 @@ Pixels = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 PIXELS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
 
+@settings(deadline=None)
 @given(PIXELS, st.integers(-20, 20), st.integers(-20, 20))
 def test_mask_round_trip(pixels: Pixels, x0: int, y0: int) -> None:
     mask = Mask.from_array(pixels, x0, y0)
@@ -60,6 +61,7 @@ def test_mask_grows_by_whole_blocks() -> None:
     assert grown.to_array().all()
 
 
+@settings(deadline=None)
 @given(PIXELS, st.integers(1, 5), st.integers(1, 5), st.integers(-9, 9))
 def test_mask_grown_and_shrunk_is_the_same(
     pixels: Pixels, sx: int, sy: int, dx: int
@@ -72,6 +74,7 @@ def test_mask_grown_and_shrunk_is_the_same(
     assert back.area == mask.area
 
 
+@settings(deadline=None)
 @given(
     PIXELS,
     st.floats(0.3, 4),

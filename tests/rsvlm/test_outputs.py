@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,12 @@ def test_a_path_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     path = tmp_path / name
     pixels = np.zeros((2, 2, 3), np.uint8)
-    for write in (
+    writers: list[Callable[[], None]] = [
         lambda: write_png(path, pixels),
         lambda: write_geojson(path, Found(())),
         lambda: write_mask(path, [], Sheet(2, 2)),
-    ):
+    ]
+    for write in writers:
         with pytest.raises(SettingsError, match="Cannot write") as error:
             write()
         assert reason in str(error.value)

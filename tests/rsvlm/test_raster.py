@@ -1,68 +1,31 @@
-"""A raster reads any window exactly, and says what its file does not say."""
+"""A raster opens any format, draws any window exactly, and says what it guessed."""
 
-import os
-import shutil
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image
-from rasterio.control import GroundControlPoint
-from rasterio.enums import ColorInterp
-from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
-from rsvlm.decode import Limits, open_image
 from rsvlm.errors import ImageError, SettingsError, UnknownNameError
 from rsvlm.geometry import HBB, Window
+from rsvlm.opening import Limits, open_image
 from rsvlm.raster import Raster
 from rsvlm.reader import Reader
 
-DATA = Path(os.environ.get("RSVLM_DATA", Path(__file__).parents[3] / "shared/data"))
+#: See conftest.py.
+Write = Callable[..., Path]
+Scene = Callable[..., NDArray[np.uint8]]
 UTM = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 4_000_000)}
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Writing a test image without georeference is not worth a warning."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        yield
-
-
-def write(path: Path, bands: ArrayLike, driver: str = "GTiff", **profile: Any) -> Path:
-    """Write bands, shape (C, H, W); ``edit`` may change the open file."""
-    array = np.asarray(bands)
-    edit = profile.pop("edit", lambda file: None)
-    count, height, width = array.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver=driver,
-        width=width,
-        height=height,
-        count=count,
-        dtype=profile.pop("dtype", array.dtype),
-        **profile,
-    ) as file:
-        file.write(array)
-        edit(file)
-    return path
-
-
-def scene(count: int = 3, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
-    generator = np.random.default_rng(0)
-    return generator.integers(1, 255, (count, height, width), dtype=np.uint8)
-
-
-def test_header(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", scene(), **UTM, nodata=0)
+def test_header(write: Write, scene: Scene) -> None:
+    path = write("a.tif", scene(), **UTM, nodata=0)
     with Raster.open(path) as raster:
         assert (raster.width, raster.height, raster.count) == (60, 40, 3)
         assert (raster.dtype, raster.nodata, raster.crs) == ("uint8", 0, "EPSG:32631")
@@ -92,14 +55,14 @@ def test_header(tmp_path: Path) -> None:
     ],
 )
 def test_formats(
-    tmp_path: Path, driver: str, options: dict[str, Any], worst: int
+    write: Write, driver: str, options: dict[str, Any], worst: int
 ) -> None:
     with rasterio.Env() as env:
         if driver not in env.drivers():
             pytest.skip(f"this build of GDAL has no {driver}")
     rows, columns = np.mgrid[:40, :60]
     bands = np.stack([rows * 6, columns * 4, rows + columns + 50]).astype(np.uint8)
-    path = write(tmp_path / "image", bands, driver, **options)
+    path = write("image", bands, driver, **options)
     with Raster.open(path) as raster:
         view = raster.preview()
         assert view.pixels.shape == (40, 60, 3)
@@ -112,9 +75,9 @@ def test_formats(
     "dtype",
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"],
 )
-def test_types(tmp_path: Path, dtype: str) -> None:
+def test_types(write: Write, dtype: str) -> None:
     bands = np.linspace(1, 100, 3 * 16 * 16).reshape(3, 16, 16).astype(dtype)
-    with Raster.open(write(tmp_path / "a.tif", bands)) as raster:
+    with Raster.open(write("a.tif", bands)) as raster:
         assert raster.dtype == dtype
         values = raster.read(HBB(0, 0, 16, 16), 16, 16)
         assert values.dtype == dtype
@@ -122,37 +85,35 @@ def test_types(tmp_path: Path, dtype: str) -> None:
         assert raster.preview().pixels.max() == 255
 
 
-def test_complex_samples_are_read_as_amplitude(tmp_path: Path) -> None:
+def test_complex_samples_are_read_as_amplitude(write: Write) -> None:
     bands = np.full((1, 32, 32), 3 + 4j, dtype=np.complex64)
     bands[0, 0, 0] = 30
     for dtype in ("complex64", "complex_int16"):
-        with Raster.open(
-            write(tmp_path / f"{dtype}.tif", bands, dtype=dtype)
-        ) as raster:
+        with Raster.open(write(f"{dtype}.tif", bands, dtype=dtype)) as raster:
             assert raster.read(HBB(1, 0, 3, 1), 2, 1).tolist() == [[[5.0, 5.0]]]
             assert raster.sensor == "sar"
             assert raster.preview().rendering == "sar-db"
             assert any("amplitude" in warning for warning in raster.warnings)
 
 
-def test_scale_and_offset_are_applied(tmp_path: Path) -> None:
+def test_scale_and_offset_are_applied(write: Write, scene: Scene) -> None:
     def declare(file: Any) -> None:
         file.scales, file.offsets = (0.5, 1, 1), (10, 0, 0)
 
-    path = write(tmp_path / "a.tif", scene(), edit=declare)
+    path = write("a.tif", scene(), edit=declare)
     with Raster.open(path) as raster:
         values = raster.read(HBB(5, 5, 6, 6), 1, 1)
     stored = scene()[:, 5, 5].astype(float)
     assert values[:, 0, 0].tolist() == [stored[0] / 2 + 10, stored[1], stored[2]]
 
 
-def test_a_colour_table_is_applied(tmp_path: Path) -> None:
+def test_a_colour_table_is_applied(write: Write) -> None:
     def declare(file: Any) -> None:
         file.write_colormap(1, {0: (9, 8, 7, 255), 1: (200, 100, 50, 255)})
 
     bands = np.zeros((1, 8, 8), dtype=np.uint8)
     bands[0, 2, 3] = 1
-    with Raster.open(write(tmp_path / "a.png", bands, "PNG", edit=declare)) as raster:
+    with Raster.open(write("a.png", bands, "PNG", edit=declare)) as raster:
         view = raster.preview(rendering="true-colour")
         assert view.pixels[2, 3].tolist() == [200, 100, 50]
         assert view.pixels[0, 0].tolist() == [9, 8, 7]
@@ -162,10 +123,10 @@ def test_a_colour_table_is_applied(tmp_path: Path) -> None:
 # Windows
 
 
-def test_a_window_shows_what_lies_under_it(tmp_path: Path) -> None:
+def test_a_window_shows_what_lies_under_it(write: Write) -> None:
     bands = np.full((3, 100, 100), 10, dtype=np.uint8)
     bands[:, 40:50, 60:80] = 250
-    with Raster.open(write(tmp_path / "a.tif", bands)) as raster:
+    with Raster.open(write("a.tif", bands)) as raster:
         window = Window(HBB(55.5, 35.5, 85.5, 55.5), 60, 40)  # enlarged 2 x
         values = raster.read(window.box, 60, 40)[0]
         bright = np.argwhere(values > 130)
@@ -176,8 +137,8 @@ def test_a_window_shows_what_lies_under_it(tmp_path: Path) -> None:
         assert small[[0, 1, 3]].max() == 10
 
 
-def test_native_pixels_are_untouched(tmp_path: Path) -> None:
-    with Raster.open(write(tmp_path / "a.tif", scene())) as raster:
+def test_native_pixels_are_untouched(write: Write, scene: Scene) -> None:
+    with Raster.open(write("a.tif", scene())) as raster:
         values = raster.read(HBB(7, 3, 27, 13), 20, 10)
         assert np.array_equal(values, scene()[:, 3:13, 7:27])
         assert raster.read(HBB(7, 3, 27, 13), 20, 10, ["blue", 1]).shape == (2, 10, 20)
@@ -185,17 +146,17 @@ def test_native_pixels_are_untouched(tmp_path: Path) -> None:
         assert np.array_equal(blue[0], scene()[2, 3:13, 7:27])
 
 
-def test_shrinking_averages(tmp_path: Path) -> None:
+def test_shrinking_averages(write: Write) -> None:
     bands = np.zeros((1, 4, 4), dtype=np.float32)
     bands[0, :2, :2] = [[0, 4], [8, 4]]
-    with Raster.open(write(tmp_path / "a.tif", bands)) as raster:
+    with Raster.open(write("a.tif", bands)) as raster:
         assert raster.read(HBB(0, 0, 4, 4), 2, 2).tolist() == [[[4, 0], [0, 0]]]
 
 
-def test_outside_of_the_raster_is_black_and_not_valid(tmp_path: Path) -> None:
+def test_outside_of_the_raster_is_black_and_not_valid(write: Write) -> None:
     bands = np.full((3, 20, 20), 200, dtype=np.uint8)
     bands[0, 0, 0] = 5
-    with Raster.open(write(tmp_path / "a.tif", bands)) as raster:
+    with Raster.open(write("a.tif", bands)) as raster:
         view = raster.view(HBB(-10, -5, 30, 25), 40, 30)
         assert view.pixels.shape == (30, 40, 3)
         assert view.valid is not None
@@ -208,27 +169,31 @@ def test_outside_of_the_raster_is_black_and_not_valid(tmp_path: Path) -> None:
         assert not away.valid.any()
 
 
-def test_windows_of_one_raster_look_alike(tmp_path: Path) -> None:
+def test_windows_of_one_raster_look_alike(write: Write) -> None:
     bands = np.linspace(0, 3000, 3 * 64 * 64).reshape(3, 64, 64).astype(np.uint16)
-    with Raster.open(write(tmp_path / "a.tif", bands)) as raster:
+    with Raster.open(write("a.tif", bands)) as raster:
         whole = raster.preview()
         part = raster.view(HBB(16, 8, 48, 24), 32, 16)
         assert np.array_equal(part.pixels, whole.pixels[8:24, 16:48])
         assert part.legend == whole.legend
 
 
-def test_preview_keeps_the_aspect_and_never_enlarges(tmp_path: Path) -> None:
-    with Raster.open(write(tmp_path / "a.tif", scene())) as raster:
+def test_preview_keeps_the_aspect_and_never_enlarges(
+    write: Write, scene: Scene
+) -> None:
+    with Raster.open(write("a.tif", scene())) as raster:
         assert raster.preview(30).pixels.shape == (20, 30, 3)
         assert raster.preview().pixels.shape == (40, 60, 3)
         assert raster.preview(30).window.box == HBB(0, 0, 60, 40)
         assert raster.preview(image=2).image == 2
-    thin = write(tmp_path / "thin.tif", scene(3, 1, 5000))
+    thin = write("thin.tif", scene(3, 1, 5000))
     with Raster.open(thin) as raster:
         assert raster.preview(100).pixels.shape == (1, 100, 3)
 
 
-def test_wide_views_read_the_overview(tmp_path: Path) -> None:
+def test_wide_views_read_the_overview(
+    tmp_path: Path, write: Write, scene: Scene
+) -> None:
     path = tmp_path / "a.tif"
     write(path, scene(1, 512, 512), "COG", BLOCKSIZE=128, COMPRESS="NONE")
     # A COG holds its overviews before its pixels: without the pixels it still shows.
@@ -241,8 +206,8 @@ def test_wide_views_read_the_overview(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_threads_may_share_a_raster(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", scene(3, 200, 200), tiled=True, compress="deflate")
+def test_threads_may_share_a_raster(write: Write, scene: Scene) -> None:
+    path = write("a.tif", scene(3, 200, 200), tiled=True, compress="deflate")
     wrong: list[object] = []
 
     def check(seed: int) -> None:
@@ -264,267 +229,33 @@ def test_threads_may_share_a_raster(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (100_000, 100_000)])
-def test_impossible_sizes_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_impossible_sizes_are_refused(
+    write: Write, scene: Scene, size: tuple[int, int]
+) -> None:
     with (
-        Raster.open(write(tmp_path / "a.tif", scene())) as raster,
+        Raster.open(write("a.tif", scene())) as raster,
         pytest.raises(SettingsError, match=str(size[0])),
     ):
         raster.view(HBB(0, 0, 10, 10), *size)
 
 
-def test_a_closed_raster_says_so(tmp_path: Path) -> None:
-    raster = Raster.open(write(tmp_path / "a.tif", scene()))
+def test_a_closed_raster_says_so(write: Write, scene: Scene) -> None:
+    raster = Raster.open(write("a.tif", scene()))
     raster.close()
     with pytest.raises(SettingsError, match=r"a\.tif is closed"):
         raster.preview()
 
 
-# Missing pixels
-
-
-def test_a_pixel_is_missing_where_all_bands_are_nodata(tmp_path: Path) -> None:
-    bands = scene(4)
-    bands[3, 5, 6] = 0  # near infrared of clear water
-    bands[:, 7, 8] = 0
-    path = write(tmp_path / "a.tif", bands, nodata=0, photometric="MINISBLACK")
-    with Raster.open(path) as raster:
-        valid = raster.preview(rendering="false-colour").valid
-        assert valid is not None
-        assert np.argwhere(~valid).tolist() == [[7, 8]]
-        near_infrared = raster.read(HBB(0, 0, 60, 40), 60, 40, ["nir"])
-        assert np.argwhere(np.ma.getmaskarray(near_infrared)[0]).tolist() == [[7, 8]]
-
-
-def test_255_is_a_colour(tmp_path: Path) -> None:
-    bands = scene()
-    bands[:, 3, 4] = 255
-    with Raster.open(write(tmp_path / "a.tif", bands, nodata=255)) as raster:
-        view = raster.preview()
-        assert view.pixels[3, 4].tolist() == [255, 255, 255]
-        assert view.valid is None
-        assert any("255 as nodata" in warning for warning in raster.warnings)
-
-
-@pytest.mark.parametrize("nodata", [np.nan, None])
-def test_not_a_number_is_missing(tmp_path: Path, nodata: float | None) -> None:
-    bands = np.random.default_rng(0).uniform(-25, -5, (2, 32, 32)).astype(np.float32)
-    bands[:, :, :8] = np.nan
-    bands[0, 0, 9] = np.inf
-    with Raster.open(write(tmp_path / "a.tif", bands, nodata=nodata)) as raster:
-        assert raster.guess.domain == "dB"
-        view = raster.preview()
-        assert view.valid is not None
-        assert not view.valid[:, :8].any()
-        assert not view.valid[0, 9]
-        assert view.valid.sum() == 32 * 24 - 1
-
-
-@pytest.mark.parametrize(("value", "nodata"), [(np.nan, None), (-9999, -9999)])
-def test_an_image_without_data_has_no_view(
-    tmp_path: Path, value: float, nodata: float | None
-) -> None:
-    bands = np.full((2, 16, 16), value, dtype=np.float32)
-    path = write(tmp_path / "a.tif", bands, nodata=nodata)
-    with (
-        Raster.open(path) as raster,
-        pytest.raises(ImageError, match=r"a\.tif holds no valid pixel"),
-    ):
-        raster.preview()
-
-
-def test_an_empty_part_of_an_image_can_be_seen(tmp_path: Path) -> None:
-    bands = scene()
-    bands[:, :20] = 0
-    with Raster.open(write(tmp_path / "a.tif", bands, nodata=0)) as raster:
-        view = raster.view(HBB(0, 0, 60, 20), 60, 20)
-        assert view.valid is not None
-        assert not view.valid.any()
-
-
-def test_alpha_is_a_mask_and_no_band(tmp_path: Path) -> None:
-    def declare(file: Any) -> None:
-        names = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-        file.colorinterp = (*names, ColorInterp.alpha)
-
-    bands = scene(4)
-    bands[3] = 255
-    bands[3, :, :30] = 0
-    tiff = write(tmp_path / "a.tif", bands, edit=declare)
-    png = write(tmp_path / "a.png", bands, "PNG")
-    for path in (tiff, png):
-        with Raster.open(path) as raster:
-            assert (raster.count, raster.bands) == (
-                4,
-                {"red": 1, "green": 2, "blue": 3},
-            )
-            valid = raster.preview().valid
-            assert valid is not None
-            assert valid[:, 30:].all()
-            assert not valid[:, :30].any()
-            assert raster.read(HBB(0, 0, 60, 40), 60, 40).shape[0] == 3
-
-
-def test_near_infrared_called_alpha_is_a_band(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", scene(4))  # GDAL calls the fourth band alpha
-    with Raster.open(path) as raster:
-        assert raster.bands["nir"] == 4
-        assert raster.preview().valid is None
-        assert any("calls a band alpha" in warning for warning in raster.warnings)
-
-
-def test_a_mask_in_the_file_is_used(tmp_path: Path) -> None:
-    mask = np.full((40, 60), 255, dtype=np.uint8)
-    mask[:10] = 0
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES"):
-        path = write(tmp_path / "a.tif", scene(), edit=lambda f: f.write_mask(mask))
-    with Raster.open(path) as raster:
-        valid = raster.preview().valid
-        assert valid is not None
-        assert np.array_equal(valid, mask > 0)
-
-
-# Place on the Earth
-
-
-def test_a_turned_image(tmp_path: Path) -> None:
-    transform = (
-        Affine.translation(500_000, 4e6) @ Affine.rotation(30) @ Affine.scale(10, -10)
-    )
-    path = write(tmp_path / "a.tif", scene(), crs="EPSG:32631", transform=transform)
-    with Raster.open(path) as raster:
-        assert raster.georeference is not None
-        assert raster.georeference.transform == pytest.approx(tuple(transform)[:6])
-        assert raster.gsd == pytest.approx(10, rel=1e-3)
-        assert any("turned" in warning for warning in raster.warnings)
-
-
-def test_a_south_up_image(tmp_path: Path) -> None:
-    transform = Affine(10, 0, 500_000, 0, 10, 4_000_000)
-    path = write(tmp_path / "a.tif", scene(), crs="EPSG:32631", transform=transform)
-    with Raster.open(path) as raster:
-        assert any("south-up" in warning for warning in raster.warnings)
-        assert raster.georeference is not None
-        top, bottom = raster.georeference.lonlat([(0, 0), (0, 40)])
-        assert bottom[1] > top[1]
-
-
-def test_a_missing_crs_is_not_guessed(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", scene(), transform=UTM["transform"])
-    with Raster.open(path) as raster:
-        assert (raster.georeference, raster.gsd, raster.crs) == (None, None, None)
-        assert any("no CRS" in warning for warning in raster.warnings)
-    path = write(tmp_path / "b.tif", scene(), crs="EPSG:32631")
-    with Raster.open(path) as raster:
-        assert raster.georeference is None
-        assert any("not where" in warning for warning in raster.warnings)
-
-
-MARS = (
-    'GEOGCS["Mars 2000",DATUM["D_Mars_2000",SPHEROID["Mars_2000_IAU_IAG",3396190,'
-    '169.89444722361179]],PRIMEM["Greenwich",0],UNIT["Decimal_Degree",'
-    "0.0174532925199433]]"
-)
-
-
-@pytest.mark.parametrize("crs", [MARS, 'LOCAL_CS["site grid",UNIT["metre",1]]'])
-def test_a_crs_that_is_not_of_the_earth_gives_no_place(
-    tmp_path: Path, crs: str
-) -> None:
-    path = write(tmp_path / "a.tif", scene(), crs=crs, transform=UTM["transform"])
-    with Raster.open(path) as raster:
-        assert raster.georeference is None
-        assert any("does not lead to" in warning for warning in raster.warnings)
-
-
-def test_control_points_are_fitted(tmp_path: Path) -> None:
-    transform = Affine(10, 1, 500_000, 1, -10, 4_000_000)
-    points = [
-        GroundControlPoint(row, column, *(transform @ (column, row)))
-        for row, column in [(0, 0), (0, 60), (40, 0), (40, 60), (20, 30)]
-    ]
-    points[-1].x += 10  # one pixel off
-
-    def declare(file: Any) -> None:
-        file.gcps = points, rasterio.CRS.from_epsg(32631)
-
-    with Raster.open(write(tmp_path / "a.tif", scene(), edit=declare)) as raster:
-        assert raster.georeference is not None
-        assert raster.georeference.transform == pytest.approx(
-            tuple(transform)[:6], abs=2.1
-        )
-        assert raster.crs == "EPSG:32631"
-        assert any("5 ground control points" in w for w in raster.warnings)
-        assert any("up to 0.8 pixels" in w for w in raster.warnings)
-
-
-def test_a_sensor_model_gives_no_place(tmp_path: Path) -> None:
-    model = RPC(
-        height_off=0,
-        height_scale=500,
-        lat_off=35,
-        lat_scale=0.1,
-        line_den_coeff=[1.0] + [0.0] * 19,
-        line_num_coeff=[0.0, 0.0, -1.0] + [0.0] * 17,
-        line_off=20,
-        line_scale=20,
-        long_off=-118,
-        long_scale=0.1,
-        samp_den_coeff=[1.0] + [0.0] * 19,
-        samp_num_coeff=[0.0, 1.0] + [0.0] * 18,
-        samp_off=30,
-        samp_scale=30,
-        err_bias=None,
-        err_rand=None,
-    )
-    path = write(tmp_path / "a.tif", scene(), rpcs=model)
-    with Raster.open(path) as raster:
-        assert raster.georeference is None
-        assert any("RPC" in warning for warning in raster.warnings)
-
-
-@pytest.mark.parametrize(("driver", "world"), [("PNG", ".pgw"), ("GTiff", ".tfw")])
-def test_files_beside_the_image_are_not_read(
-    tmp_path: Path, driver: str, world: str
-) -> None:
-    path = write(tmp_path / "a.img", scene(), driver)
-    (tmp_path / "a").with_suffix(world).write_text("1\n0\n0\n-1\n100\n200\n")
-    (tmp_path / "a.wld").write_text("1\n0\n0\n-1\n100\n200\n")
-    Path(f"{path}.aux.xml").write_text(
-        "<PAMDataset><SRS>EPSG:32631</SRS><GeoTransform>0,9,0,0,0,-9</GeoTransform>"
-        "<Metadata><MDI key='SENSOR'>Sentinel-1 SAR</MDI></Metadata></PAMDataset>"
-    )
-    shutil.copy(write(tmp_path / "m", scene(1) * 0), f"{path}.msk")
-    shutil.copy(write(tmp_path / "o", scene(3, 20, 30) * 0), f"{path}.ovr")
-    with Raster.open(path) as raster:
-        assert raster.georeference is None
-        assert (raster.sensor, raster.warnings) == ("optical", [])
-        assert raster.preview(15).pixels.any()
-        assert raster.preview().valid is None
-
-
-def test_the_orientation_of_a_photo_is_told_not_applied(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture = Image.fromarray(np.moveaxis(scene(3, 20, 60), 0, 2))
-    picture.save(tmp_path / "a.jpg", exif=exif)
-    with Raster.open(tmp_path / "a.jpg") as raster:
-        assert (raster.width, raster.height) == (60, 20)
-        assert any("orientation 6" in warning for warning in raster.warnings)
-
-
-# The rest
-
-
-def test_a_second_image_is_told(tmp_path: Path) -> None:
+def test_a_second_image_is_told(tmp_path: Path, scene: Scene) -> None:
     pictures = [Image.fromarray(scene(1)[0]), Image.fromarray(scene(1)[0])]
     pictures[0].save(tmp_path / "a.tif", save_all=True, append_images=pictures[1:])
     with Raster.open(tmp_path / "a.tif") as raster:
         assert any("2 images" in warning for warning in raster.warnings)
 
 
-def test_the_user_sets_the_sensor(tmp_path: Path) -> None:
+def test_the_user_sets_the_sensor(write: Write) -> None:
     rows, columns = np.mgrid[:64, :64]
-    path = write(tmp_path / "a.png", (rows + columns)[None].astype(np.uint8), "PNG")
+    path = write("a.png", (rows + columns)[None].astype(np.uint8), "PNG")
     with Raster.open(path) as raster:
         assert raster.sensor == "optical"
     with Raster.open(path, sensor="sar") as raster:
@@ -535,8 +266,8 @@ def test_the_user_sets_the_sensor(tmp_path: Path) -> None:
         Raster.open(path, sensor="sarr")
 
 
-def test_a_guess_is_a_warning(tmp_path: Path) -> None:
-    with Raster.open(write(tmp_path / "a.tif", scene(6))) as raster:
+def test_a_guess_is_a_warning(write: Write, scene: Scene) -> None:
+    with Raster.open(write("a.tif", scene(6))) as raster:
         assert any("--sensor" in warning for warning in raster.warnings)
         with pytest.raises(UnknownNameError):
             raster.preview(rendering="nice")
@@ -547,6 +278,18 @@ def test_printing_colours_become_light(tmp_path: Path) -> None:
     with Raster.open(tmp_path / "a.tif") as raster:
         assert raster.bands == {"red": 1, "green": 2, "blue": 3}
         assert raster.read(HBB(0, 0, 1, 1), 1, 1)[:, 0, 0].tolist() == [0, 255, 255]
+
+
+def test_the_orientation_of_a_photo_is_told_not_applied(
+    tmp_path: Path, scene: Scene
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(np.moveaxis(scene(3, 20, 60), 0, 2))
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    with Raster.open(tmp_path / "a.jpg") as raster:
+        assert (raster.width, raster.height) == (60, 20)
+        assert any("orientation 6" in warning for warning in raster.warnings)
 
 
 # Real scenes

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.shapes import HBB, OBB, Polygon
@@ -62,6 +62,7 @@ def test_angle_is_that_of_the_long_edge(
     assert OBB.from_center(0, 0, w, h, turn).angle == pytest.approx(angle)
 
 
+@settings(deadline=None)
 @given(COORDINATE, COORDINATE, SIZE, SIZE, st.floats(-360, 360))
 def test_oriented_box_keeps_its_measures(
     cx: float, cy: float, w: float, h: float, turn: float
@@ -108,6 +109,7 @@ def test_two_points_are_no_polygon() -> None:
         Polygon(((0, 0), (1, 1)))
 
 
+@settings(deadline=None)
 @given(COORDINATE, COORDINATE, SIZE, SIZE, st.floats(-90, 90))
 def test_smallest_box_of_a_rotated_rectangle_is_itself(
     cx: float, cy: float, w: float, h: float, turn: float

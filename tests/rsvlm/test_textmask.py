@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -17,6 +17,7 @@ def test_equal_rows_are_written_once() -> None:
     assert write_grid(grid) == "3x8;0*8x2;0*5,1*3"
 
 
+@settings(deadline=None)
 @given(GRID)
 def test_round_trip(grid: Grid) -> None:
     read = read_grid(write_grid(grid))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.errors import SettingsError
@@ -29,6 +29,7 @@ def test_small_raster_is_one_tile() -> None:
     assert grid(30, 20, 100, 0.2) == [HBB(0, 0, 30, 20)]
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),

@@ -1,0 +1,122 @@
+"""Looking for objects: the windows of every raster, through the region finder.
+
+The state of one question is here too, since every step of the assistant adds to it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from rsvlm.answer import Evidence, TraceStep
+from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.geometry import Region
+from rsvlm.labels import is_visible
+from rsvlm.raster import Raster
+from rsvlm.render import View
+from rsvlm.subjects import Subject
+from rsvlm.tasks import Task
+from rsvlm.tiling import merge
+from rsvlm.zoom import plan_search
+
+#: IoU above which two regions of one label are the same object.
+SAME = 0.45
+
+
+class Finder(Protocol):
+    """Finds described objects in a view; :mod:`rsvlm.models.finder` has one."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What it was trained to find."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """Longest side of a view that it makes use of, in px."""
+        ...
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        """Return regions in raster pixels, best first."""
+        ...
+
+
+@dataclass
+class State:
+    """What is known so far about one question."""
+
+    question: str
+    task: Task
+    subject: Subject | None
+    views: list[View]
+    trace: list[TraceStep] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    evidence: tuple[Evidence, ...] = ()
+    timing: dict[str, float] = field(default_factory=dict)
+
+
+def search(
+    finder: Finder,
+    state: State,
+    rasters: Sequence[Raster],
+    shape: ShapeKind,
+    zoom: Literal["auto", "none"],
+    purpose: Purpose = "locate",
+) -> Findings:
+    """Return the objects that a question is about, in all its rasters.
+
+    Args:
+        finder: What finds them in a view.
+        state: The question; its subject says what to look for, None means all labels
+            that the finder knows. Steps and warnings are added.
+        rasters: Opened images.
+        shape: Kind of the regions.
+        zoom: ``"none"`` looks at each raster as a whole only.
+        purpose: Which cut of the finder holds.
+    """
+    label = state.subject.label if state.subject else None
+    wanted = [label] if label in finder.labels else list(finder.labels)
+    regions: list[Region] = []
+    best = 0.0
+    for index, raster in enumerate(rasters):
+        names = [str(n) for n in wanted if is_visible(str(n), raster.gsd)]
+        if not names:
+            continue
+        plan = plan_search(raster, finder.side, zoom)
+        if plan.coarse and purpose == "locate":
+            state.warnings.append(
+                f"The image is large: it was searched in {len(plan.windows)} windows at "
+                "reduced resolution; small objects may be missing."
+            )
+        parts = []
+        for window in plan.windows:
+            start = time.perf_counter()
+            view = raster.view(window, *plan.size(window), image=index)
+            found = finder.find(view, names, shape, purpose)
+            parts.append(found.regions)
+            best = max(best, found.best)
+            state.trace.append(trace_step("refine", view, start, found.best))
+        regions += merge(parts, plan.windows, SAME)
+    return Findings(tuple(regions), best)
+
+
+def trace_step(
+    name: str, view: View, start: float, score: float | None = None
+) -> TraceStep:
+    """Return one line of the trace; ``start`` is of ``time.perf_counter``."""
+    box = view.window.box
+    return TraceStep(
+        step=name,
+        image=view.image,
+        window=(box.x0, box.y0, box.x1, box.y1),
+        size=(view.window.width, view.window.height),
+        rendering=view.rendering,
+        score=score,
+        ms=round(1000 * (time.perf_counter() - start)),
+    )

@@ -1,0 +1,215 @@
+"""What ``rsvlm train tune`` learns from: encoded pictures and batches of questions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rsvlm.models.encoder import encode
+from rsvlm.models.processing import RSVLMImageProcessor, to_tiles
+from rsvlm.training.augment import Item, items_of, load_picture, turn
+from rsvlm.training.conversations import Picture, draw_turns
+from rsvlm.training.features import FeatureCache, picture_hash
+from rsvlm.training.packing import collate, pack
+from rsvlm.training.run import Recipe
+
+
+class TuneRecipe(Recipe):
+    """Settings of ``rsvlm train tune``."""
+
+    train: str = "train.jsonl"
+    val: str = "val.jsonl"
+    language_model: str = Field("smollm2-135m-instruct", description="asset")
+    encoder: str = Field("dinov2-s", description="asset of the frozen encoder")
+    layers: tuple[int, ...] = (6, 9, 12)
+    tile_size: int = Field(336, description="px")
+    max_tiles: int = Field(4, ge=0, description="fine tiles beside the overview")
+    variants: int = Field(2, ge=1, description="turned copies of each picture")
+    factor: int = Field(4, description="patches a token's side")
+    rank: int = 16
+    alpha: int = 32
+    warm_steps: int = Field(400, ge=0)
+    warm_batch: int = 48
+    warm_rate: float = 1e-3
+    steps: int = 1000
+    batch: int = Field(8, description="pictures a step")
+    lora_rate: float = 4e-4
+    projector_rate: float = 4e-4
+    questions: dict[str, int] = Field(
+        default_factory=lambda: {
+            "classify": 2,
+            "vqa": 4,
+            "count": 1,
+            "caption": 1,
+            "ground": 1,
+        },
+        description="task -> most questions a picture and step",
+    )
+    repeats: dict[str, float] = Field(
+        default_factory=dict, description="source -> how often an epoch shows it"
+    )
+    check_every: int = Field(100, description="steps between held-out checks")
+    check_pictures: int = 64
+    seed: int = 0
+
+
+class TuneData:
+    """Encoded pictures and their questions."""
+
+    def __init__(
+        self,
+        found: Sequence[Picture],
+        folder: Path,
+        cache: FeatureCache,
+        encoder: nn.Module,
+        processor: RSVLMImageProcessor,
+        recipe: TuneRecipe,
+        variants: int,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Encode what is not in the cache yet; variant 0 is not turned."""
+        self.pictures, self.recipe = found, recipe
+        self.cache, self.processor, self.folder = cache, processor, folder
+        self._variants = variants
+        self._hashes = [picture_hash(picture.ref, folder) for picture in found]
+        todo = [(i, v) for i in range(len(found)) for v in range(self.variants(i))]
+        for done, (index, variant) in enumerate(todo):
+            key = self._key(index, variant)
+            if key not in cache:
+                tiles = self._tiles(index, variant)
+                cache.put(key, {"tokens": self._encode(encoder, tiles)})
+            progress(done + 1, len(todo))
+
+    def _key(self, index: int, variant: int) -> str:
+        return f"{self._hashes[index]}/{variant}"
+
+    def one_tile(self, index: int) -> bool:
+        """Whether a picture is one full tile: then its patches can be turned."""
+        ref = self.pictures[index].ref
+        return ref.width == ref.height <= self.processor.tile_size
+
+    def count_tiles(self, index: int) -> int:
+        """Return the number of tiles of a picture, overview included."""
+        ref = self.pictures[index].ref
+        return self.processor.count_tiles(ref.height, ref.width, self.recipe.max_tiles)
+
+    def variants(self, index: int) -> int:
+        """Return the number of encoded copies of a picture."""
+        return 1 if self.one_tile(index) else self._variants
+
+    def turned(self, index: int, variant: int) -> tuple[int, bool]:
+        """Return how a variant is turned: quarters and mirror."""
+        if not variant:
+            return 0, False
+        name = int(self._hashes[index][:8], 16)
+        rng = np.random.default_rng([self.recipe.seed, variant, name])
+        return int(rng.integers(4)), bool(rng.integers(2))
+
+    def items(self, index: int, variant: int) -> tuple[list[Item], tuple[int, int]]:
+        """Return the objects of a variant, and its width and height."""
+        picture = self.pictures[index]
+        items = items_of(picture.detect.targets) if picture.detect else []
+        blank = np.zeros((picture.ref.height, picture.ref.width, 3), np.uint8)
+        shown, moved = turn(blank, items, *self.turned(index, variant))
+        return moved, (shown.shape[1], shown.shape[0])
+
+    def _tiles(self, index: int, variant: int) -> Tensor:
+        picture = load_picture(self.folder / self.pictures[index].ref.path)
+        shown, _ = turn(picture, [], *self.turned(index, variant))
+        parts = to_tiles(shown, self.processor.tile_size, self.recipe.max_tiles)
+        return torch.from_numpy(np.stack([self.processor.normalise(p) for p in parts]))
+
+    @torch.no_grad()
+    def _encode(self, encoder: nn.Module, tiles: Tensor) -> Tensor:
+        pixels = tiles.to(next(encoder.parameters()).dtype)
+        return encode(encoder, pixels, self.recipe.layers).to(torch.bfloat16)
+
+    def features(self, index: int, variant: int, overview: bool = False) -> Tensor:
+        """Return patch features, shape (tiles, N, D); only the first if ``overview``."""
+        tokens = self.cache.get(self._key(index, variant))["tokens"]
+        return tokens[:1] if overview else tokens
+
+
+def choose_pictures(data: TuneData, recipe: TuneRecipe, step: int) -> list[int]:
+    """Return the pictures of a step: each epoch shows all, some sources more often.
+
+    Pictures of one step have about the same number of tiles, or most of a batch would
+    be padding.
+
+    Args:
+        data: What there is to learn from.
+        recipe: Settings.
+        step: Number of the step, from 1.
+
+    Returns:
+        Indices of at most ``recipe.batch`` pictures.
+    """
+    repeats = [recipe.repeats.get(p.source, 1.0) for p in data.pictures]
+    per_epoch = max(round(sum(repeats) / recipe.batch), 1)
+    epoch, within = divmod(step - 1, per_epoch)
+    rng = np.random.default_rng([recipe.seed, 11, epoch])
+    order: list[int] = []
+    for index, often in enumerate(repeats):
+        order += [index] * (int(often) + int(rng.random() < often - int(often)))
+    order = rng.permutation(order or len(repeats)).tolist()
+    order.sort(key=data.count_tiles)  # stable: random among equals
+    size = recipe.batch
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    return batches[int(rng.permutation(len(batches))[within % len(batches)])]
+
+
+def tune_batch(
+    data: TuneData,
+    chosen: Sequence[int],
+    tokenizer: Any,
+    recipe: TuneRecipe,
+    rng: np.random.Generator,
+    train: bool = True,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return a batch of packed questions, and the features of its pictures.
+
+    Args:
+        data: What there is to learn from.
+        chosen: Indices of B pictures.
+        tokenizer: Tokenizer with the token ``<image>``.
+        recipe: Settings.
+        rng: Source of randomness.
+        train: Whether pictures are turned, and half of the batches shown coarsely.
+
+    Returns:
+        What :func:`~rsvlm.training.packing.collate` returns, and patch features of
+        all tiles, shape (tiles, N, D).
+    """
+    items, features = [], []
+    overview = bool(rng.random() < 0.5) if train else False
+    for index in chosen:
+        variant = int(rng.integers(data.variants(index))) if train else 0
+        patches = data.features(index, variant, overview)
+        if train and data.one_tile(index) and not data.pictures[index].detect:
+            patches = turn_patches(patches, int(rng.integers(4)), bool(rng.integers(2)))
+        objects, size = data.items(index, variant)
+        turns = draw_turns(data.pictures[index], objects, size, recipe.questions, rng)
+        count = len(patches) * data.processor.tokens_per_tile
+        items.append(pack(tokenizer, count, turns))
+        features.append(patches)
+    return collate(items, tokenizer.pad_token_id), torch.cat(features)
+
+
+def turn_patches(patches: Tensor, quarter: int, mirror: bool) -> Tensor:
+    """Turn the patch grid of full square tiles; near enough to encoding them turned.
+
+    Args:
+        patches: Shape (tiles, N, D), N a square.
+        quarter: Quarters counter-clockwise.
+        mirror: Whether to mirror left-right afterwards.
+
+    Returns:
+        The same shape.
+    """
+    side = round(patches.shape[1] ** 0.5)
+    grid = patches.reshape(len(patches), side, side, -1).rot90(quarter, (1, 2))
+    return (grid.flip(2) if mirror else grid).flatten(1, 2)

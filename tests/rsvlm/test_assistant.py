@@ -1,0 +1,232 @@
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from rsvlm.answer import Evidence
+from rsvlm.assistant import Assistant
+from rsvlm.engines.base import Capabilities
+from rsvlm.engines.stub import StubEngine
+from rsvlm.errors import SettingsError, UnknownNameError
+from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.geometry import HBB, Mask, Region
+from rsvlm.raster import Raster
+from rsvlm.render import View
+
+
+class FakeFinder:
+    """Finds the same boxes, in raster pixels, wherever a view shows them whole."""
+
+    labels = ("ship", "vehicle", "bridge")
+    side = 100
+
+    def __init__(self, boxes: dict[str, list[HBB]], best: float = 0.9) -> None:
+        self.boxes, self.best = boxes, best
+        self.asked: list[tuple[str, ...]] = []
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        self.asked.append(tuple(descriptions))
+        frame = view.window.box
+        found = []
+        for name in descriptions:
+            for box in self.boxes.get(name, []):
+                if box.intersection(frame) < box.area:
+                    continue
+                mask = np.ones((int(box.height), int(box.width)), bool)
+                drawn = Mask.from_array(mask, int(box.x0), int(box.y0))
+                kind = drawn if shape == "mask" else box
+                found.append(Region(kind, name, 0.9, view.image))
+        return Findings(tuple(found), self.best if found else 0.1)
+
+
+def write(path: Path, width: int = 100, height: int = 80, gsd: float = 1.0) -> Path:
+    """Write an RGB GeoTIFF in UTM zone 11."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (3, height, width), dtype=np.uint8)
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 3}
+    place = {"crs": "EPSG:32611", "transform": from_origin(380000, 3730000, gsd, gsd)}
+    with rasterio.open(path, "w", dtype="uint8", photometric="RGB", **profile, **place) as f:
+        f.write(pixels)
+    return path
+
+
+@pytest.fixture
+def raster(tmp_path: Path) -> Iterator[Raster]:
+    with Raster.open(write(tmp_path / "port.tif")) as opened:
+        yield opened
+
+
+SHIPS = {"ship": [HBB(10, 10, 30, 20), HBB(50, 40, 60, 70)]}
+
+
+def test_a_count_is_the_number_of_regions(raster: Raster) -> None:
+    assistant = Assistant(StubEngine(["7"]), FakeFinder(SHIPS))
+    answer = assistant.ask([raster], "How many ships are there?")
+    assert (answer.task, answer.count, answer.text) == ("count", 2, "2 ships.")
+    assert [region.hbb for region in answer.regions] == [(10, 10, 30, 20), (50, 40, 60, 70)]
+    assert answer.regions[0].area_m2 == pytest.approx(200, rel=2e-3)
+    assert [step.step for step in answer.trace] == ["look", "ask", "refine"]
+
+
+def test_synonyms_are_looked_for_by_their_label(raster: Raster) -> None:
+    finder = FakeFinder(SHIPS)
+    Assistant(StubEngine(["2"]), finder).ask([raster], "Where are the boats?")
+    assert finder.asked == [("ship",)]
+
+
+@pytest.mark.parametrize(
+    ("spoken", "boxes", "text", "disagrees"),
+    [
+        ("yes", SHIPS, "Yes, 2 ships.", False),
+        ("no", SHIPS, "Yes, 2 ships.", True),
+        ("no", {}, "No, no ship was found.", False),
+        ("yes", {}, "No, no ship was found.", True),
+    ],
+)
+def test_presence_follows_geometry_and_says_who_disagrees(
+    raster: Raster,
+    spoken: str,
+    boxes: dict[str, list[HBB]],
+    text: str,
+    disagrees: bool,
+) -> None:
+    assistant = Assistant(StubEngine([spoken]), FakeFinder(boxes))
+    answer = assistant.ask([raster], "Is there a ship in the image?")
+    assert answer.text == text
+    assert any(spoken in w and "alone" in w for w in answer.warnings) == disagrees
+    other = "no" if spoken == "yes" else "yes"
+    agreed = Assistant(StubEngine([other]), FakeFinder(boxes))
+    opposite = agreed.ask([raster], "Is there a ship in the image?")
+    assert (answer.confidence < opposite.confidence) == disagrees
+
+
+def test_segmentation_gives_masks_and_their_area(raster: Raster) -> None:
+    assistant = Assistant(StubEngine(["none"]), FakeFinder(SHIPS))
+    answer = assistant.ask([raster], "Segment the ships.")
+    assert {region.kind for region in answer.regions} == {"mask"}
+    total = sum(region.area_m2 or 0 for region in answer.regions)
+    assert answer.text == f"Found 2 ships, covering {total:,.0f} m2."
+
+
+def test_nothing_found_is_an_answer(raster: Raster) -> None:
+    answer = Assistant(StubEngine(["none"]), FakeFinder({})).ask([raster], "Find the bridge.")
+    assert (answer.text, answer.abstained) == ("No bridge was found.", False)
+    assert answer.regions == ()
+
+
+def test_objects_smaller_than_pixels_are_not_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "s2.tif", gsd=10.0)
+    finder = FakeFinder({"vehicle": [HBB(0, 0, 5, 5)]})
+    with Raster.open(path) as opened:
+        answer = Assistant(StubEngine(["9"]), finder).ask([opened], "Count the cars.")
+    assert answer.abstained
+    assert "covers 10 m" in answer.text
+    assert finder.asked == []
+
+
+def test_an_unknown_object_is_refused_with_what_is_known(raster: Raster) -> None:
+    answer = Assistant(StubEngine(["3"]), FakeFinder({})).ask([raster], "How many giraffes?")
+    assert answer.abstained
+    assert "'giraffe'" in answer.text
+    assert "ship, vehicle, bridge" in answer.text
+
+
+def test_words_that_are_not_used_are_named(raster: Raster) -> None:
+    answer = Assistant(StubEngine(["1"]), FakeFinder(SHIPS)).ask(
+        [raster], "How many white ships are at the pier?"
+    )
+    assert any("'white at the pier'" in warning for warning in answer.warnings)
+
+
+def test_large_rasters_are_searched_by_tiles(tmp_path: Path) -> None:
+    boxes = {"ship": [HBB(5, 5, 15, 15), HBB(370, 250, 390, 270)]}
+    finder = FakeFinder(boxes)
+    with Raster.open(write(tmp_path / "large.tif", 400, 300)) as opened:
+        answer = Assistant(StubEngine(["2"]), finder).ask([opened], "How many ships?")
+        whole = Assistant(StubEngine(["2"]), finder).ask(
+            [opened], "How many ships?", zoom="none"
+        )
+    assert answer.count == 2
+    assert sum(step.step == "refine" for step in answer.trace) == 20
+    assert sum(step.step == "refine" for step in whole.trace) == 1
+
+
+def test_a_caption_mentions_what_was_found(raster: Raster) -> None:
+    finder = FakeFinder(SHIPS)
+    answer = Assistant(StubEngine(["A port."]), finder).ask([raster], "Describe the ships.")
+    assert answer.text == "A port. Found by the region head: 2 ships."
+    assert finder.asked == [("ship", "vehicle", "bridge")]
+
+
+def test_an_unsure_text_is_withheld(raster: Raster) -> None:
+    assistant = Assistant(StubEngine(["blue"]), least=0.95)  # the stub is .905 sure
+    answer = assistant.ask([raster], "What colour is the roof?")
+    assert answer.abstained
+    assert "'blue'" in answer.text
+
+
+def test_boxes_of_the_engine_serve_where_there_is_no_finder(raster: Raster) -> None:
+    engine = StubEngine(["ship [0,0,500,500]"])
+    answer = Assistant(engine).ask([raster], "Where is the ship?")
+    assert [region.hbb for region in answer.regions] == [(0, 0, 50, 40)]
+
+
+def test_two_images_are_described_one_by_one(tmp_path: Path) -> None:
+    finder = FakeFinder(SHIPS)
+    paths = [write(tmp_path / "a.tif"), write(tmp_path / "b.tif")]
+    with Raster.open(paths[0]) as a, Raster.open(paths[1]) as b:
+        answer = Assistant(StubEngine(["A port."]), finder).ask([a, b], "What changed?")
+    assert answer.task == "compare"
+    assert answer.text.startswith("Image 1: A port. Found: 2 ships. Image 2: A port.")
+    assert [region.image for region in answer.regions] == [0, 0, 1, 1]
+
+
+def test_an_engine_of_several_images_sees_them_together(tmp_path: Path) -> None:
+    engine = StubEngine(["A ship left."], capabilities=Capabilities(max_images=4))
+    paths = [write(tmp_path / "a.tif"), write(tmp_path / "b.tif")]
+    with Raster.open(paths[0]) as a, Raster.open(paths[1]) as b:
+        answer = Assistant(engine).ask([a, b], "What changed?")
+    assert answer.text == "A ship left."
+    assert len(engine.calls[0][0].views) == 2
+
+
+def test_passages_reach_the_engine_and_wrong_citations_go(raster: Raster) -> None:
+    class Shelf:
+        def search(self, question: str, rasters: Sequence[Raster]) -> list[Evidence]:
+            return [Evidence(id=1, text="Built 1970.", source="a book", licence="CC0")]
+
+    engine = StubEngine(["It was built in 1970 [1], they say [7]."])
+    answer = Assistant(engine, retriever=Shelf()).ask([raster], "When was it built?")
+    assert answer.text == "It was built in 1970 [1], they say."
+    assert "[1] Built 1970. (a book)" in engine.calls[0][0].text
+
+
+def test_the_answer_is_placed_on_the_earth(raster: Raster) -> None:
+    answer = Assistant(StubEngine(["2"]), FakeFinder(SHIPS)).ask([raster], "Find ships.")
+    west, south, east, north = json.loads(answer.to_json())["images"][0]["bounds_lonlat"]
+    assert -119 < west < east < -116
+    assert 33 < south < north < 34
+    for feature in answer.to_geojson()["features"]:
+        lon, lat = feature["geometry"]["coordinates"][0][0]
+        assert west <= lon <= east
+        assert south <= lat <= north
+
+
+def test_impossible_calls_are_refused(raster: Raster) -> None:
+    assistant = Assistant(StubEngine(["a"]))
+    with pytest.raises(SettingsError, match="no image"):
+        assistant.ask([], "What is this?")
+    with pytest.raises(SettingsError, match="empty"):
+        assistant.ask([raster], "  ")
+    with pytest.raises(UnknownNameError, match="Did you mean 'count'"):
+        assistant.ask([raster], "What is this?", task="cuont")
