@@ -93,10 +93,12 @@ def ask(
 ) -> None:
     """Answer QUESTION about one or more images.
 
-    A QUESTION of "-" is read from stdin.
+    IMAGE is a file or the name of a sample scene (rsvlm assets list). A QUESTION of
+    "-" is read from stdin.
     """
     from contextlib import ExitStack
 
+    from rsvlm.app.samples import image_path
     from rsvlm.raster import Raster
     from rsvlm.tasks import get_task
 
@@ -106,7 +108,8 @@ def ask(
         get_task(task)  # before the model is loaded
     with ExitStack() as stack:
         rasters = [
-            stack.enter_context(Raster.open(path, sensor=sensor)) for path in images
+            stack.enter_context(Raster.open(image_path(name), sensor=sensor))
+            for name in images
         ]
         _check_outputs(rasters, geojson)
         from rsvlm.app.build import build_assistant
@@ -192,9 +195,10 @@ def _progress_of_assets() -> Any:
 def info(image: str, sensor: str, as_json: bool) -> None:
     """Say what IMAGE is and what can be asked of it."""
     from rsvlm.app.info import describe, lines
+    from rsvlm.app.samples import image_path
     from rsvlm.raster import Raster
 
-    with Raster.open(image, sensor=sensor) as raster:
+    with Raster.open(image_path(image), sensor=sensor) as raster:
         facts = describe(raster)
     if as_json:
         import json
@@ -288,14 +292,23 @@ def evaluate() -> None:
               type=click.Choice(["val", "test"]))  # fmt: skip
 @click.option("--out", required=True, type=click.Path(file_okay=False))
 @click.option("--limit", type=int, help="Only the first N pictures of each source.")
+@click.option("--kind", "kinds", multiple=True, help="Only this kind of question; repeatable.  [default: all]",
+              type=click.Choice(["scene", "presence", "count", "ground", "detect"]))  # fmt: skip
 def eval_first(
-    folder: str, model: str, split: str, out: str, limit: int | None
+    folder: str,
+    model: str,
+    split: str,
+    out: str,
+    limit: int | None,
+    kinds: tuple[str, ...],
 ) -> None:
     """Measure scenes, presence, grounding, detection and counts."""
     from rsvlm.app.build import build_assistant
-    from rsvlm.eval.first import run
+    from rsvlm.eval.first import KINDS, run
 
-    click.echo(run(build_assistant(model), Path(folder), split, Path(out), limit, _say))
+    wanted = kinds or KINDS
+    assistant = build_assistant(model)
+    click.echo(run(assistant, Path(folder), split, Path(out), limit, wanted, _say))
 
 
 @main.group("assets")

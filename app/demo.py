@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-#: Asset, file in it, question; each answer is written under the name of its task.
+#: Scene and question; each answer is written under its number and task.
 QUESTIONS = (
-    ("la-plata", "la-plata.tif", "Describe this scene."),
-    ("la-plata", "la-plata.tif", "Is there a bridge in this image?"),
-    ("wye-mills", "wye-mills.tif", "How many tennis courts are there?"),
-    ("wye-mills", "wye-mills.tif", "Where is the baseball diamond?"),
-    ("wye-mills", "wye-mills.tif", "Segment the tennis courts."),
+    ("la-plata", "Describe this scene."),
+    ("wye-mills", "Is there a tennis court in this image?"),
+    ("wye-mills", "How many tennis courts are there?"),
+    ("wye-mills", "Where is the baseball diamond?"),
+    ("wye-mills", "Segment the tennis courts."),
 )
 
 
@@ -28,6 +28,7 @@ def main(out: str, model: str) -> None:
     from rsvlm import assets
     from rsvlm.app.build import build_assistant
     from rsvlm.app.progress import asset_progress, fetch_all
+    from rsvlm.app.samples import image_path
     from rsvlm.errors import RsvlmError
     from rsvlm.outputs import write_geojson, write_png
     from rsvlm.overlay import draw
@@ -41,8 +42,8 @@ def main(out: str, model: str) -> None:
         )
         with asset_progress():
             assistant = build_assistant(model)
-        for number, (asset, file, question) in enumerate(QUESTIONS, start=1):
-            with Raster.open(assets.fetch(asset) / file) as raster:
+        for number, (scene, question) in enumerate(QUESTIONS, start=1):
+            with Raster.open(image_path(scene)) as raster:
                 answer = assistant.ask([raster], question)
                 stem = f"{number}-{answer.task}"
                 view = raster.preview(max_side=1024)
@@ -58,7 +59,7 @@ def main(out: str, model: str) -> None:
             (folder / f"{stem}.json").write_text(
                 answer.to_json() + "\n", encoding="utf-8"
             )
-            click.echo(f"{file}: {question}")
+            click.echo(f"{scene}: {question}")
             click.echo(
                 f"  {answer.text}  [{answer.task}, confidence {answer.confidence:.2f}, "
                 f"{answer.timing_ms['total'] / 1000:.1f} s]"

@@ -8,7 +8,7 @@ measured in the same run.
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from rsvlm.models.finder import RegionFinder
 from rsvlm.raster import Raster
 from rsvlm.samples import Sample, read_samples
 
+#: Kinds of questions that are asked; captions have no metric here.
+KINDS = ("scene", "presence", "count", "ground", "detect")
 #: Confidence from which candidates enter the ranking of average precision.
 LOOSE = 0.01
 
@@ -91,16 +93,13 @@ class Record:
         return RsvlmCodec().parse(self.spoken, window)
 
 
-#: Kinds of questions that are asked; captions have no metric here.
-KINDS = ("scene", "scene-options", "presence", "count", "ground", "detect")
-
-
 def run(
     assistant: Assistant,
     folder: Path,
     split: str,
     out: Path,
     limit: int | None = None,
+    kinds: Collection[str] = KINDS,
     say: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Ask every question of a split and score the answers.
@@ -111,6 +110,7 @@ def run(
         split: ``"val"`` or ``"test"``.
         out: Folder for ``predictions.jsonl``, ``metrics.json`` and ``report.md``.
         limit: Only the first pictures of each source.
+        kinds: Which of ``KINDS`` to ask.
         say: Called with a line of progress.
 
     Returns:
@@ -122,7 +122,7 @@ def run(
     path = folder / f"{split}.jsonl"
     if not path.is_file():
         raise SettingsError(f"{path} is missing. Run: rsvlm data build tiny --out DIR.")
-    samples = _chosen(read_samples(path), limit)
+    samples = _chosen(read_samples(path), kinds, limit)
     out.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(assistant.engine)
     asked = replace(assistant, engine=recorder)
@@ -143,12 +143,17 @@ def run(
     return table
 
 
-def _chosen(samples: Iterator[Sample], limit: int | None) -> list[Sample]:
-    wanted = [s for s in samples if s.meta.get("kind", s.task) in KINDS]
+def _chosen(
+    samples: Iterator[Sample], kinds: Collection[str], limit: int | None
+) -> list[Sample]:
+    """Return the samples with a metric: one expression, one object when grounding."""
     wanted = [
-        s for s in wanted if s.meta.get("kind") != "presence" or "label" in s.meta
+        sample
+        for sample in samples
+        if sample.meta.get("kind", sample.task) in kinds
+        and (sample.task != "ground" or len(sample.targets) == 1)
+        and (sample.task != "vqa" or sample.meta.get("label") not in SCENES)
     ]
-    wanted = [s for s in wanted if s.meta.get("label") not in SCENES]
     if limit is None:
         return wanted
     seen: dict[str, dict[str, None]] = defaultdict(dict)
@@ -187,9 +192,8 @@ def _scores(records: Sequence[Record], train: Sequence[Sample]) -> Iterator[Scor
     by_kind: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_kind[record.kind].append(record)
-    for kind in ("scene", "scene-options"):
-        if by_kind[kind]:
-            yield _scene(kind, by_kind[kind])
+    if by_kind["scene"]:
+        yield _scene(by_kind["scene"])
     if by_kind["presence"]:
         yield from _presence(by_kind["presence"])
     if by_kind["ground"]:
@@ -200,7 +204,7 @@ def _scores(records: Sequence[Record], train: Sequence[Sample]) -> Iterator[Scor
         yield from _count(by_kind["count"], train)
 
 
-def _scene(kind: str, records: Sequence[Record]) -> Score:
+def _scene(records: Sequence[Record]) -> Score:
     truth = [record.sample.answers[0] for record in records]
     said = [
         None
@@ -213,7 +217,7 @@ def _scene(kind: str, records: Sequence[Record]) -> Score:
     most = Counter(truth).most_common(1)[0][1] / len(truth)
     per_class = classification.per_class_accuracy(said, truth)
     return Score(
-        name=f"RSSCN7 {kind}",
+        name="RSSCN7 scene class",
         protocol="accuracy, canonical names, whole reply, abstention wrong",
         value=value,
         n=len(truth),
@@ -248,18 +252,15 @@ def _balanced(pairs: Sequence[tuple[bool | None, bool]]) -> float:
 
 
 def _ground(records: Sequence[Record], train: Sequence[Sample]) -> Iterator[Score]:
-    single = [r for r in records if r.sample.meta.get("single_instance")]
-    if not single:
-        return
-    truth = [HBB(*record.sample.targets[0].hbb) for record in single]
-    images = [record.image for record in single]
+    truth = [HBB(*record.sample.targets[0].hbb) for record in records]
+    images = [record.image for record in records]
     mean = _mean_box(train)
     guesses = [
         HBB(*(v * s for v, s in zip(mean, (i.width, i.height) * 2, strict=True)))
-        for i in (record.sample.images[0] for record in single)
+        for i in (record.sample.images[0] for record in records)
     ]
-    found = [_best(record.answer.to_regions()) for record in single]
-    written = [_best(record.spoken_boxes()) for record in single]
+    found = [_best(record.answer.to_regions()) for record in records]
+    written = [_best(record.spoken_boxes()) for record in records]
     for name, boxes in (("region head", found), ("text boxes alone", written)):
         pairs = list(zip(boxes, truth, strict=True))
         yield Score(

@@ -42,7 +42,7 @@ from rsvlm.subjects import Subject, subject
 from rsvlm.tasks import Reply, choose_task, get_task
 
 #: Most tokens a reply, by task.
-MAX_TOKENS = {"caption": 96, "compare": 96, "count": 8, "classify": 16}
+MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
 
 class Retriever(Protocol):
@@ -219,6 +219,11 @@ class Assistant:
         if state.task.name == "vqa":
             return self._presence(state, rasters, reply, confidence, kind, zoom)
         found = self._search(state, rasters, kind, zoom)
+        if state.task.name == "ground" and not found.regions and state.subject:
+            # "Where is the ship?" takes for granted that there is one: the best
+            # candidate is shown if it is as sure as a yes would need.
+            weak = self._search(state, rasters, kind, zoom, "presence").regions[:1]
+            found = Findings(weak, found.best)
         regions = found.regions
         name = state.subject.name if state.subject else None
         sure = _mean([r.confidence for r in regions]) if regions else 1 - found.best

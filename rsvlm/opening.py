@@ -6,6 +6,7 @@ are opened, their first bytes decide the driver, only that driver is tried, and 
 blocks are checked before any pixel is read.
 """
 
+import contextlib
 import math
 import threading
 import warnings
@@ -138,6 +139,7 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
     Raises:
         ImageError: If the image cannot be opened or is refused.
     """
+    from rasterio._err import CPLE_BaseError
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import DatasetReader, MemoryFile
 
@@ -153,7 +155,7 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
             path, opened = source, Opened(DatasetReader(source, driver=[driver]))
         try:
             _check(opened.dataset, driver, size, shown(name), limits)
-            for level in range(_overviews(opened.dataset, limits)):
+            for level in range(_overviews(opened.dataset, shown(name), limits)):
                 # Blocks of an overview may be larger than those of the image.
                 options = {"driver": [driver], "OVERVIEW_LEVEL": level}
                 with DatasetReader(path, **options) as overview:
@@ -161,15 +163,19 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
         except Exception:
             opened.close()
             raise
+        with contextlib.suppress(CPLE_BaseError):
+            # An error that did not stop the opening, such as that of a private tag,
+            # waits here to be raised by the next call, whatever that is.
+            _ = opened.dataset.colorinterp
     return opened
 
 
-def _overviews(dataset: Any, limits: Limits) -> int:
+def _overviews(dataset: Any, name: str, limits: Limits) -> int:
     """Return how many reduced copies a GeoTIFF holds; other formats make them up."""
     count = len(dataset.overviews(1)) if dataset.driver == "GTiff" else 0
     if count > limits.overviews:
         raise ImageError(
-            f"{shown(dataset.name)} holds {count} overviews, more than "
+            f"{name} holds {count} overviews, more than "
             f"{limits.overviews}. Convert it: gdal_translate -of COG IN OUT."
         )
     return count

@@ -237,6 +237,8 @@ _PRESENCE = re.compile(
     | (?:is|are|was|were)\s(?:an?|any|some)\s.*\b(?:in|on)\s{IMAGE}\W*$
     | (?:can|could)\s.*\bbe\s(?:seen|found|spotted|made\sout)\b
     | any\s(?!idea|chance|thing)
+    | (?:do|does|did)\s.*\b(?:appear|exist|occur)\b
+    | .*[,\s]yes\sor\sno\W*$
     )""",
     re.VERBOSE,
 )

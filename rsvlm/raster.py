@@ -114,7 +114,7 @@ class Raster:
             self.dtype, reader.descriptions, reader.colours, tags, self.name, samples
         )
         guess = detect(profile, sensor)
-        reader.nearest |= guess.domain == "classes"
+        reader.is_classes |= guess.domain == "classes"
         if reader.has_table and guess.sensor == "optical":
             guess = replace(guess, domain="colours")
         bands = {name: reader.bands[i - 1] for name, i in guess.bands.items()}

@@ -36,7 +36,8 @@ class Reader:
         descriptions: What the file calls each of these bands.
         colours: Colour interpretation of each of these bands.
         dtype: Type of the samples.
-        nearest: Whether values must not be averaged.
+        is_complex: Whether amplitudes of complex samples are read.
+        is_classes: Whether values are numbers of colours or classes, never averaged.
         factors: Reduction of each overview, 1 for full resolution first.
         ignores_nodata: Whether declared nodata is an ordinary value.
         alpha_is_data: Whether the file calls a band alpha that is none.
@@ -49,12 +50,12 @@ class Reader:
         colours = [colour.name for colour in dataset.colorinterp]
         self.dtype: str = dataset.dtypes[0]
         self.is_complex = self.dtype.startswith("complex")
-        self.nearest = self.is_complex
         self.factors = [1, *dataset.overviews(1)]
         self._gain = [float(gain) for gain in dataset.scales]
         self._offset = [float(offset) for offset in dataset.offsets]
         self.is_scaled = any(g != 1 for g in self._gain) or any(self._offset)
         self._table = self._colour_table(colours[0])
+        self.is_classes = self.has_table
         self._nodata: float | None = None
         self._alpha: int | None = None
         self._has_mask = False
@@ -73,7 +74,6 @@ class Reader:
         if self.has_table:
             self.bands, self.descriptions = [1, 2, 3], (None,) * 3
             self.colours = ("red", "green", "blue")
-            self.nearest = True
         # 255 is also what bright pixels of a colour picture hold; taking it for
         # nodata would cut holes into roofs and sand.
         self.ignores_nodata = (
@@ -167,9 +167,13 @@ class Reader:
             from rasterio.windows import Window
 
             resampling = Resampling.nearest
-            if not self.nearest and (part.width, part.height) != (width, height):
-                larger = part.width <= width and part.height <= height
-                resampling = Resampling.bilinear if larger else Resampling.average
+            if part.width > width or part.height > height:
+                # GDAL does not use overviews for nearest, but does for mode.
+                resampling = Resampling.mode if self.is_classes else Resampling.average
+            elif (part.width, part.height) != (width, height) and not self.is_classes:
+                resampling = Resampling.bilinear
+            if self.is_complex:  # phases would cancel
+                resampling = Resampling.nearest
             where = {
                 "window": Window(part.x0, part.y0, part.width, part.height),
                 "resampling": resampling,

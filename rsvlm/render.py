@@ -275,20 +275,13 @@ def render(
     Returns:
         The picture, black where there is no data.
     """
-    spec = RENDERINGS[rendering]
-    if limits is None and values.dtype == np.uint8:
-        scaled = values  # as stored
-    else:
-        low, high = limits or (np.zeros(1), np.full(1, 255.0))
-        with np.errstate(all="ignore"):  # what is not finite is not valid
-            channels = _channels(rendering, values, guess)
-            valid = valid & np.isfinite(channels).all(axis=0)
-            span = (channels - low[:, None, None]) / (high - low)[:, None, None]
-        share = np.clip(np.where(valid, span, 0), 0, 1)  # (1 or 3, H, W)
-        scaled = _ramp(share[0], spec.ramp) if spec.ramp else share * 255
-    pixels = np.empty((*valid.shape, 3), dtype=np.uint8)
-    pixels[:] = np.rint(scaled).astype(np.uint8).transpose(1, 2, 0)
-    pixels[~valid] = 0
+    pixels = np.zeros((*valid.shape, 3), dtype=np.uint8)
+    valid = valid.copy()
+    for row in range(0, len(valid), STRIP):  # what is in between needs more memory
+        strip = slice(row, row + STRIP)
+        levels, drawn = _levels(rendering, values[:, strip], guess, limits)
+        valid[strip] &= drawn
+        pixels[strip] = np.where(valid[strip], levels, 0).transpose(1, 2, 0)
     return View(
         pixels,
         window,
@@ -298,6 +291,30 @@ def render(
         image,
         None if valid.all() else valid,
     )
+
+
+#: Rows drawn at a time.
+STRIP = 128
+
+
+def _levels(
+    rendering: str, values: NDArray[np.generic], guess: SensorGuess, limits: Ends | None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return gray or colour levels, shape (1 or 3, H, W), and where they are finite."""
+    ramp = RENDERINGS[rendering].ramp
+    if limits is None and values.dtype == np.uint8:
+        return values.view(np.uint8), np.ones(values.shape[1:], dtype=bool)
+    low, high = (
+        np.asarray(end, dtype=np.float32)[:, None, None]
+        for end in limits or (np.zeros(1), np.full(1, 255.0))
+    )
+    with np.errstate(all="ignore"):  # what is not finite is not drawn
+        channels = _channels(rendering, values, guess)
+        finite = np.isfinite(channels).all(axis=0)
+        share = (channels - low) / (high - low)
+    share = np.clip(np.where(finite, share, 0), 0, 1)
+    levels = _ramp(share[0], ramp) if ramp else share * 255
+    return np.rint(levels).astype(np.uint8), np.asarray(finite)
 
 
 def _ramp(

@@ -29,7 +29,7 @@ _STATE = (
 _MEASURE = (
     r"(?:number|count|amount|quantity|area|size|extent|length|width|height|shape"
     r"|colou?r"
-    r"|location|position|whereabouts|coordinates?|orientation|direction|condition|type"
+    r"|locations?|positions?|whereabouts|coordinates?|orientation|direction|condition|type"
     r"|kind|sort|class|category|percentage|fraction|share|proportion|coverage"
     r"|(?:segmentation\s)?masks?|segmentation|polygons?|outlines?|contours?"
     r"|boundar(?:y|ies)|(?:bounding[- ])?box(?:es)?|description|summary|overview"
@@ -95,7 +95,7 @@ _AFTER = re.compile(
     | {_BE}|do|does|did|has|have|can|there|here|visible|present|shown|seen|located
       |situated|taken|exist|appear|cover|occupy|overall|altogether|too|now|currently
       |it|this|that|these|those|any|like|doing|called|made\sof|used\sfor|at\sall
-      |or\snot|exactly|you|one|sentences?|words?
+      |or\snot|yes\sor\sno|exactly|you|one|sentences?|words?
     | (?:location|position|colou?r|outline|mask)s?
     | {_COLOUR}|dry|wet|full|empty|busy|dense|large|big|small|long|wide|damaged|paved
     | open|closed|clean|dirty|healthy|straight|round|circular|curved|rectangular|flooded

@@ -121,7 +121,7 @@ class LocalEngine:
         return Generation(text, reason, len(prompt), len(logprobs), tuple(logprobs))
 
     def _encode(self, view: View) -> Tensor:
-        """Return a picture's tokens, shape (tiles, N, D); kept for the next question."""
+        """Return a picture's tokens, shape (tiles, N, D); kept for later questions."""
         shape = ",".join(map(str, view.pixels.shape))
         digest = hashlib.sha256(view.pixels.tobytes())
         # Equal bytes of another shape or sensor are another picture.

@@ -60,7 +60,13 @@ def encode(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tenso
 
 def patch_size(encoder: nn.Module) -> int:
     """Return the side of a patch in px."""
-    return int(encoder.config.patch_size)  # type: ignore[union-attr, arg-type]
+    return int(cast(Any, encoder.config).patch_size)
+
+
+def feature_width(encoder: nn.Module, layers: Sequence[int]) -> int:
+    """Return the width of what :func:`encode` gives for these layers."""
+    config = cast(Any, encoder.config)
+    return int(config.hidden_size) * len(layers)
 
 
 def check_layers(config: Any, layers: Sequence[int]) -> None:

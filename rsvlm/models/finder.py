@@ -21,7 +21,7 @@ from rsvlm.errors import CheckpointError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape, nms
 from rsvlm.models.checkpoint import load_tensors
-from rsvlm.models.encoder import frozen_encoder, patch_size
+from rsvlm.models.encoder import feature_width, frozen_encoder, patch_size
 from rsvlm.models.features import colours_of, feature_grid, normalised
 from rsvlm.models.region_head import (
     CENTRE_FACTOR,
@@ -125,7 +125,7 @@ class RegionFinder:
         describe = TextEncoder.of(settings.text_encoder)
         if encoder is None:
             encoder = frozen_encoder(settings.encoder)
-        width = int(encoder.config.hidden_size) * len(settings.layers)  # type: ignore[union-attr, arg-type]
+        width = feature_width(encoder, settings.layers)
         head = RegionHead(width, describe.width, settings.width, settings.embedding)
         try:
             head.load_state_dict(load_tensors(folder / HEAD_FILE))

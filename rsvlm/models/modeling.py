@@ -45,7 +45,9 @@ class RSVLMPreTrainedModel(PreTrainedModel):  # type: ignore[misc]  # untyped ba
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _no_split_modules = ["Dinov2Layer", "CLIPEncoderLayer", "LlamaDecoderLayer"]  # noqa: RUF012
+    _no_split_modules = [  # noqa: RUF012
+        "Dinov2Layer", "CLIPEncoderLayer", "LlamaDecoderLayer",
+    ]  # fmt: skip
 
     @classmethod
     def from_pretrained(
@@ -213,7 +215,10 @@ class RSVLMModel(RSVLMPreTrainedModel):
         return embeddings.masked_scatter(mask, tokens.to(embeddings.dtype))
 
 
-class RSVLMForConditionalGeneration(RSVLMPreTrainedModel, GenerationMixin):  # type: ignore[misc]
+class RSVLMForConditionalGeneration(
+    RSVLMPreTrainedModel,
+    GenerationMixin,  # type: ignore[misc]
+):
     """RSVLM with its output layer; what ``generate`` runs."""
 
     _tied_weights_keys = {  # noqa: RUF012

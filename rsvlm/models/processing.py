@@ -44,7 +44,7 @@ def layout(height: int, width: int, tile_size: int, max_tiles: int) -> tuple[int
     the smallest; the picture is never enlarged beyond its own resolution. A grid that
     shows no more than the overview is not used.
 
-    >>> layout(256, 256, 336, 4), layout(600, 1000, 336, 4), layout(900, 900, 336, 4)
+    >>> layout(256, 256, 336, 4), layout(300, 1000, 336, 4), layout(900, 900, 336, 4)
     ((0, 0), (1, 3), (2, 2))
     """
     if max(height, width) <= tile_size:
@@ -209,7 +209,10 @@ class RSVLMImageProcessor(BaseImageProcessor):  # type: ignore[misc]  # untyped 
         )
 
 
-class RSVLMProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg, misc]
+class RSVLMProcessorKwargs(  # type: ignore[call-arg]
+    ProcessingKwargs,  # type: ignore[misc]
+    total=False,
+):
     """Defaults of a call of the processor."""
 
     images_kwargs: RSVLMImagesKwargs

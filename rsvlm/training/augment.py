@@ -65,7 +65,8 @@ def turn(
     """Turn by quarters counter-clockwise, then mirror left-right.
 
     >>> p = np.zeros((2, 4, 3), np.uint8)
-    >>> q, (item,) = turn(p, [Item("a", (np.array([[0.0, 0.0], [1.0, 2.0]]),))], 1, False)
+    >>> ring = np.array([[0.0, 0.0], [1.0, 2.0]])
+    >>> q, (item,) = turn(p, [Item("a", (ring,))], 1, False)
     >>> q.shape, item.hbb
     ((4, 2, 3), (0.0, 3.0, 2.0, 4.0))
     """

@@ -107,7 +107,8 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
     f1 = 2 * hits / (number + judged.objects)
     precise = hits / number >= PRECISION
     sure = steps[np.argmax(precise)] if precise.any() else steps[-1]
-    presence = locate = float(steps[int(np.argmax(f1))])
+    # A head that is never right draws as little as possible.
+    presence = locate = float(steps[int(np.argmax(f1)) if hits.any() else -1])
     yes = judged.present > 0
     if yes.any() and not yes.all():  # else there is nothing to weigh
         balanced = [

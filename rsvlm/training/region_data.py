@@ -26,6 +26,11 @@ from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.run import Recipe
 from rsvlm.training.targets import region_targets
 
+#: Scene classes whose pictures show none of the objects, and the objects that this is
+#: not sure of: nobody labelled them there.
+EMPTY_SCENES = ("forest", "grassland", "farmland")
+UNSURE = ("vehicle", "bridge")
+
 
 class RegionRecipe(Recipe):
     """Settings of ``rsvlm train regions``."""
@@ -46,6 +51,7 @@ class RegionRecipe(Recipe):
     strangers: int = Field(
         4, ge=0, le=27, description="unknown things asked for at a step"
     )
+    empty: int = Field(0, ge=0, description="pictures of scenes without objects")
     seed: int = 0
 
 
@@ -118,7 +124,10 @@ class RegionData:
             self.patch / CENTRE_FACTOR,
             (MASK_FACTOR * h, MASK_FACTOR * w),
         )
+        empty = self.samples[index].task != "detect"
+        judged = [float(not (empty and name in UNSURE)) for name in OBJECTS]
         return {
+            "judged": torch.tensor(judged),
             "features": kept["features"],
             "colours": kept["colours"],
             "heat": targets.heat,
@@ -139,6 +148,7 @@ class RegionData:
         With ``rng`` every entry is turned: near enough to encoding it turned.
         """
         entries = [self.entry(i, v) for i, v in zip(indices, variant, strict=True)]
+        judged = torch.stack([entry.pop("judged") for entry in entries])  # (B, K)
         if rng is not None:
             entries = [turn_entry(entry, *rng.integers(0, 2, 3)) for entry in entries]
         rows = max(e["features"].shape[1] for e in entries)
@@ -153,6 +163,7 @@ class RegionData:
                 bottom = rows * factor - value.shape[-2]
                 parts.append(nn.functional.pad(value, (0, right, 0, bottom)))
             out[name] = torch.stack(parts)
+        out["judged"] = judged
         f = CENTRE_FACTOR
         out["inside"] = torch.zeros(len(entries), f * rows, f * columns)
         for row, entry in enumerate(entries):

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from rsvlm.errors import SettingsError
 from rsvlm.labels import FORMS, OBJECTS
 from rsvlm.models.checkpoint import save_tensors
-from rsvlm.models.encoder import check_layers, frozen_encoder
+from rsvlm.models.encoder import check_layers, feature_width, frozen_encoder
 from rsvlm.models.finder import HEAD_FILE, FinderSettings, RegionFinder, save_settings
 from rsvlm.models.region_head import RegionHead, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
 from rsvlm.training.calibrate import fit, judge
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.region_data import RegionData, RegionRecipe
+from rsvlm.training.region_data import EMPTY_SCENES, RegionData, RegionRecipe
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 
@@ -81,6 +81,8 @@ def region_loss(
     objects = positive.sum().clamp(min=1)
     weight = batch["weight"].float()[:, None]
     total = weight.sum().clamp(min=1)
+    judged = nn.functional.pad(batch["judged"], (0, missing), value=1.0)
+    loss = loss * judged[..., None, None]
     terms = {"heat": (loss * inside).sum() / objects}
     for name, value in (("size", maps.size), ("offset", maps.offset)):
         error = nn.functional.smooth_l1_loss(
@@ -141,6 +143,7 @@ def train_regions(
             f"{files['train']} holds no sample of task 'detect'. "
             "Build the data with rsvlm data build."
         )
+    sets["train"] += _empty_samples(files["train"], recipe)
     encoder = frozen_encoder(recipe.encoder)
     check_layers(encoder.config, recipe.layers)
     log = RunLog(out, recipe, files)
@@ -163,7 +166,7 @@ def train_regions(
     val = RegionData(sets["val"], data, recipe, store, encoder, 1, tell("val"))
     text = TextEncoder.of(recipe.text_encoder)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
-    width = int(encoder.config.hidden_size) * len(recipe.layers)  # type: ignore[union-attr, arg-type]
+    width = feature_width(encoder, recipe.layers)
     head = RegionHead(width, text.width, recipe.width, recipe.embedding)
     optimizer = torch.optim.AdamW(
         head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -271,6 +274,21 @@ def _forward(
 
 def _detect_samples(path: Path) -> Iterator[Sample]:
     yield from (s for s in read_samples(path) if s.task == "detect")
+
+
+def _empty_samples(path: Path, recipe: RegionRecipe) -> list[Sample]:
+    """Return pictures of scenes that show none of the objects: they must stay empty.
+
+    VHR-10 has no such picture; without them a head finds airplanes in fields.
+    """
+    found = {
+        sample.images[0].path: sample
+        for sample in read_samples(path)
+        if sample.task == "classify" and sample.answers[0] in EMPTY_SCENES
+    }
+    rng = np.random.default_rng([recipe.seed, 17])
+    chosen = rng.permutation(sorted(found))[: recipe.empty]
+    return [found[str(name)] for name in chosen]
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:

@@ -117,7 +117,7 @@ class RunLog:
         if changed:
             raise SettingsError(
                 f"{self.folder} holds a run with another {changed[0]!r}. "
-                "Name another folder with --out, or go on with the same recipe and data."
+                "Name another folder with --out, or keep to that recipe and its data."
             )
         start = time.strptime(earlier["start"], _TIME)
         self.started = float(calendar.timegm(start))

@@ -129,7 +129,7 @@ class TuneData:
         return encode(encoder, pixels, self.recipe.layers).to(torch.bfloat16)
 
     def features(self, index: int, variant: int, overview: bool = False) -> Tensor:
-        """Return patch features, shape (tiles, N, D); only the first if ``overview``."""
+        """Return patch features, shape (tiles, N, D); one tile if ``overview``."""
         tokens = self.cache.get(self._key(index, variant))["tokens"]
         return tokens[:1] if overview else tokens
 

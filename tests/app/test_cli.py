@@ -131,7 +131,9 @@ def test_wrong_usage_is_status_2(image: str) -> None:
         b"\xff\xd8\xff\xe0" + b"\x00" * 40,
     ],
 )
-def test_a_broken_image_is_one_line_and_status_1(content: bytes, tmp_path: Path) -> None:
+def test_a_broken_image_is_one_line_and_status_1(
+    content: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "broken.tif"
     path.write_bytes(content)
     for command in (["ask", str(path), "Describe it."], ["info", str(path)]):
@@ -143,7 +145,8 @@ def test_a_broken_image_is_one_line_and_status_1(content: bytes, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "path", ["missing.tif", "/vsicurl/http://127.0.0.1/a.tif", "vrt://a.tif", "http://h/a"]
+    "path",
+    ["missing.tif", "/vsicurl/http://127.0.0.1/a.tif", "vrt://a.tif", "http://h/a"],
 )
 def test_what_is_no_file_is_refused(path: str) -> None:
     result = run("ask", path, "Describe it.")

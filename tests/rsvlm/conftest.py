@@ -44,7 +44,15 @@ def _randomise(model: Any, std: float) -> None:
 
 
 @pytest.fixture(scope="session")
-def language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one_thread() -> None:
+    """Let torch compute in one thread: on tiny models more only get in the way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def language_folder(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of two layers in bfloat16, with a byte-level tokenizer."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -83,7 +91,7 @@ def language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder_folder(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dinov2 of four layers in bfloat16."""
     import torch
     from transformers import Dinov2Config, Dinov2Model
@@ -106,7 +114,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def text_folder(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two layers, with a tokenizer."""
     from safetensors.torch import save_file
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
@@ -247,9 +255,11 @@ def two_encoders(
         projector_factor=2,
         projector_width=16,
     )
-    model = RSVLMForConditionalGeneration(config).eval()
+    model = RSVLMForConditionalGeneration(config)
+    model.eval()
     _randomise(model, 0.2)
-    return model.to(torch.float32)
+    model.to(torch.float32)
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,9 @@ def write(path: Path, width: int = 100, height: int = 80, gsd: float = 1.0) -> P
     pixels = rng.integers(0, 255, (3, height, width), dtype=np.uint8)
     profile = {"driver": "GTiff", "width": width, "height": height, "count": 3}
     place = {"crs": "EPSG:32611", "transform": from_origin(380000, 3730000, gsd, gsd)}
-    with rasterio.open(path, "w", dtype="uint8", photometric="RGB", **profile, **place) as f:
+    with rasterio.open(
+        path, "w", dtype="uint8", photometric="RGB", **profile, **place
+    ) as f:
         f.write(pixels)
     return path
 
@@ -73,7 +75,10 @@ def test_a_count_is_the_number_of_regions(raster: Raster) -> None:
     assistant = Assistant(StubEngine(["7"]), FakeFinder(SHIPS))
     answer = assistant.ask([raster], "How many ships are there?")
     assert (answer.task, answer.count, answer.text) == ("count", 2, "2 ships.")
-    assert [region.hbb for region in answer.regions] == [(10, 10, 30, 20), (50, 40, 60, 70)]
+    assert [region.hbb for region in answer.regions] == [
+        (10, 10, 30, 20),
+        (50, 40, 60, 70),
+    ]
     assert answer.regions[0].area_m2 == pytest.approx(200, rel=2e-3)
     assert [step.step for step in answer.trace] == ["look", "ask", "refine"]
 
@@ -119,7 +124,9 @@ def test_segmentation_gives_masks_and_their_area(raster: Raster) -> None:
 
 
 def test_nothing_found_is_an_answer(raster: Raster) -> None:
-    answer = Assistant(StubEngine(["none"]), FakeFinder({})).ask([raster], "Find the bridge.")
+    answer = Assistant(StubEngine(["none"]), FakeFinder({})).ask(
+        [raster], "Find the bridge."
+    )
     assert (answer.text, answer.abstained) == ("No bridge was found.", False)
     assert answer.regions == ()
 
@@ -135,7 +142,9 @@ def test_objects_smaller_than_pixels_are_not_counted(tmp_path: Path) -> None:
 
 
 def test_an_unknown_object_is_refused_with_what_is_known(raster: Raster) -> None:
-    answer = Assistant(StubEngine(["3"]), FakeFinder({})).ask([raster], "How many giraffes?")
+    answer = Assistant(StubEngine(["3"]), FakeFinder({})).ask(
+        [raster], "How many giraffes?"
+    )
     assert answer.abstained
     assert "'giraffe'" in answer.text
     assert "ship, vehicle, bridge" in answer.text
@@ -163,7 +172,9 @@ def test_large_rasters_are_searched_by_tiles(tmp_path: Path) -> None:
 
 def test_a_caption_mentions_what_was_found(raster: Raster) -> None:
     finder = FakeFinder(SHIPS)
-    answer = Assistant(StubEngine(["A port."]), finder).ask([raster], "Describe the ships.")
+    answer = Assistant(StubEngine(["A port."]), finder).ask(
+        [raster], "Describe the ships."
+    )
     assert answer.text == "A port. Found by the region head: 2 ships."
     assert finder.asked == [("ship", "vehicle", "bridge")]
 
@@ -212,8 +223,12 @@ def test_passages_reach_the_engine_and_wrong_citations_go(raster: Raster) -> Non
 
 
 def test_the_answer_is_placed_on_the_earth(raster: Raster) -> None:
-    answer = Assistant(StubEngine(["2"]), FakeFinder(SHIPS)).ask([raster], "Find ships.")
-    west, south, east, north = json.loads(answer.to_json())["images"][0]["bounds_lonlat"]
+    answer = Assistant(StubEngine(["2"]), FakeFinder(SHIPS)).ask(
+        [raster], "Find ships."
+    )
+    west, south, east, north = json.loads(answer.to_json())["images"][0][
+        "bounds_lonlat"
+    ]
     assert -119 < west < east < -116
     assert 33 < south < north < 34
     for feature in answer.to_geojson()["features"]:

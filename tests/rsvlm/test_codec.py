@@ -95,6 +95,11 @@ def test_small_objects_do_not_vanish() -> None:
         assert back.shape.kind == shape.kind
 
 
+def test_small_object_in_the_first_corner() -> None:
+    view = Window.whole(100_000, 100_000, 448, 448)
+    assert CODEC.encode([Region(HBB(1, 1, 9, 9))], view) == "[0,0,1,1]"
+
+
 def test_long_outlines_are_simplified() -> None:
     turns = np.linspace(0, 2 * np.pi, 500, endpoint=False)
     circle = Polygon(
@@ -144,7 +149,8 @@ def test_labels_of_several_items() -> None:
     ]
     assert boxes("[1,2,3,4]; ship [5,6,7,8]")[0] == ("", (1, 2, 3, 4))
     assert boxes("It is at [1,2,3,4].") == [("", (1, 2, 3, 4))]
-    assert boxes("mask [1,2,3,4]") == [("mask", (1, 2, 3, 4))]
+    for label in ("mask", "poly", "solar mask", "long poly"):
+        assert boxes(f"{label} [1,2,3,4]") == [(label, (1, 2, 3, 4))]
 
 
 def test_numbers_are_clamped_to_the_view() -> None:
@@ -263,7 +269,12 @@ def test_no_text_makes_parsing_fail(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, '{"a":' + "[" * 50_000 + "}", "is " * 50_000 + "[1,2,3,4]"],
+    [
+        "[" * 100_000,
+        '{"bbox":' + "[" * 50_000 + "}",
+        '{"bbox": [1, 2, 3, ' + "9" * 400 + "]}",
+        "is " * 50_000 + "[1,2,3,4]",
+    ],
 )
 def test_runaway_replies_are_read(text: str) -> None:
     assert len(CODEC.parse(text, UNITS)) <= 1

@@ -1,6 +1,7 @@
 """A place comes from the file alone, and what is odd about it is told."""
 
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,50 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
 from rsvlm.raster import Raster
 
-#: See conftest.py.
-Write = Callable[..., Path]
-Scene = Callable[..., NDArray[np.uint8]]
 NORTH_UP = Affine(10, 0, 500_000, 0, -10, 4_000_000)
 
+Write = Callable[..., Path]
 
-def test_a_turned_image(write: Write, scene: Scene) -> None:
+
+def scene(count: int = 3, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
+    generator = np.random.default_rng(0)
+    return generator.integers(1, 255, (count, height, width), dtype=np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A writer of bands, shape (C, H, W); ``edit`` may change the open file."""
+
+    def write_image(
+        name: str,
+        bands: ArrayLike,
+        driver: str = "GTiff",
+        edit: Callable[[Any], object] = lambda file: None,
+        **profile: Any,
+    ) -> Path:
+        array = np.asarray(bands)
+        profile = {"dtype": array.dtype, **profile}
+        size = dict(zip(("count", "height", "width"), array.shape, strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(
+                tmp_path / name, "w", driver=driver, **size, **profile
+            ) as file:
+                file.write(array)
+                edit(file)
+        return tmp_path / name
+
+    return write_image
+
+
+def test_a_turned_image(write: Write) -> None:
     transform = (
         Affine.translation(500_000, 4e6) @ Affine.rotation(30) @ Affine.scale(10, -10)
     )
@@ -33,7 +64,7 @@ def test_a_turned_image(write: Write, scene: Scene) -> None:
         assert any("turned" in warning for warning in raster.warnings)
 
 
-def test_a_south_up_image(write: Write, scene: Scene) -> None:
+def test_a_south_up_image(write: Write) -> None:
     transform = Affine(10, 0, 500_000, 0, 10, 4_000_000)
     path = write("a.tif", scene(), crs="EPSG:32631", transform=transform)
     with Raster.open(path) as raster:
@@ -43,7 +74,7 @@ def test_a_south_up_image(write: Write, scene: Scene) -> None:
         assert bottom[1] > top[1]
 
 
-def test_a_missing_crs_is_not_guessed(write: Write, scene: Scene) -> None:
+def test_a_missing_crs_is_not_guessed(write: Write) -> None:
     path = write("a.tif", scene(), transform=NORTH_UP)
     with Raster.open(path) as raster:
         assert (raster.georeference, raster.gsd, raster.crs) == (None, None, None)
@@ -62,16 +93,14 @@ MARS = (
 
 
 @pytest.mark.parametrize("crs", [MARS, 'LOCAL_CS["site grid",UNIT["metre",1]]'])
-def test_a_crs_that_is_not_of_the_earth_gives_no_place(
-    write: Write, scene: Scene, crs: str
-) -> None:
+def test_a_crs_that_is_not_of_the_earth_gives_no_place(write: Write, crs: str) -> None:
     path = write("a.tif", scene(), crs=crs, transform=NORTH_UP)
     with Raster.open(path) as raster:
         assert raster.georeference is None
         assert any("does not lead to" in warning for warning in raster.warnings)
 
 
-def test_control_points_are_fitted(write: Write, scene: Scene) -> None:
+def test_control_points_are_fitted(write: Write) -> None:
     transform = Affine(10, 1, 500_000, 1, -10, 4_000_000)
     points = [
         GroundControlPoint(row, column, *(transform @ (column, row)))
@@ -92,7 +121,7 @@ def test_control_points_are_fitted(write: Write, scene: Scene) -> None:
         assert any("up to 0.8 pixels" in w for w in raster.warnings)
 
 
-def test_a_sensor_model_gives_no_place(write: Write, scene: Scene) -> None:
+def test_a_sensor_model_gives_no_place(write: Write) -> None:
     model = RPC(
         height_off=0,
         height_scale=500,
@@ -119,7 +148,7 @@ def test_a_sensor_model_gives_no_place(write: Write, scene: Scene) -> None:
 
 @pytest.mark.parametrize(("driver", "world"), [("PNG", ".pgw"), ("GTiff", ".tfw")])
 def test_files_beside_the_image_are_not_read(
-    tmp_path: Path, write: Write, scene: Scene, driver: str, world: str
+    tmp_path: Path, write: Write, driver: str, world: str
 ) -> None:
     path = write("a.img", scene(), driver)
     (tmp_path / "a").with_suffix(world).write_text("1\n0\n0\n-1\n100\n200\n")

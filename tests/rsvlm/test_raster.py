@@ -1,6 +1,7 @@
 """A raster opens any format, draws any window exactly, and says what it guessed."""
 
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,23 +9,53 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from rasterio.transform import Affine
 
 from rsvlm.errors import ImageError, SettingsError, UnknownNameError
 from rsvlm.geometry import HBB, Window
 from rsvlm.opening import Limits, open_image
-from rsvlm.raster import Raster
+from rsvlm.raster import Raster, probe
 from rsvlm.reader import Reader
 
-#: See conftest.py.
-Write = Callable[..., Path]
-Scene = Callable[..., NDArray[np.uint8]]
 UTM = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 4_000_000)}
 
+Write = Callable[..., Path]
 
-def test_header(write: Write, scene: Scene) -> None:
+
+def scene(count: int = 3, height: int = 40, width: int = 60) -> NDArray[np.uint8]:
+    generator = np.random.default_rng(0)
+    return generator.integers(1, 255, (count, height, width), dtype=np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A writer of bands, shape (C, H, W); ``edit`` may change the open file."""
+
+    def write_image(
+        name: str,
+        bands: ArrayLike,
+        driver: str = "GTiff",
+        edit: Callable[[Any], object] = lambda file: None,
+        **profile: Any,
+    ) -> Path:
+        array = np.asarray(bands)
+        profile = {"dtype": array.dtype, **profile}
+        size = dict(zip(("count", "height", "width"), array.shape, strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(
+                tmp_path / name, "w", driver=driver, **size, **profile
+            ) as file:
+                file.write(array)
+                edit(file)
+        return tmp_path / name
+
+    return write_image
+
+
+def test_header(write: Write) -> None:
     path = write("a.tif", scene(), **UTM, nodata=0)
     with Raster.open(path) as raster:
         assert (raster.width, raster.height, raster.count) == (60, 40, 3)
@@ -96,7 +127,7 @@ def test_complex_samples_are_read_as_amplitude(write: Write) -> None:
             assert any("amplitude" in warning for warning in raster.warnings)
 
 
-def test_scale_and_offset_are_applied(write: Write, scene: Scene) -> None:
+def test_scale_and_offset_are_applied(write: Write) -> None:
     def declare(file: Any) -> None:
         file.scales, file.offsets = (0.5, 1, 1), (10, 0, 0)
 
@@ -137,7 +168,7 @@ def test_a_window_shows_what_lies_under_it(write: Write) -> None:
         assert small[[0, 1, 3]].max() == 10
 
 
-def test_native_pixels_are_untouched(write: Write, scene: Scene) -> None:
+def test_native_pixels_are_untouched(write: Write) -> None:
     with Raster.open(write("a.tif", scene())) as raster:
         values = raster.read(HBB(7, 3, 27, 13), 20, 10)
         assert np.array_equal(values, scene()[:, 3:13, 7:27])
@@ -178,9 +209,7 @@ def test_windows_of_one_raster_look_alike(write: Write) -> None:
         assert part.legend == whole.legend
 
 
-def test_preview_keeps_the_aspect_and_never_enlarges(
-    write: Write, scene: Scene
-) -> None:
+def test_preview_keeps_the_aspect_and_never_enlarges(write: Write) -> None:
     with Raster.open(write("a.tif", scene())) as raster:
         assert raster.preview(30).pixels.shape == (20, 30, 3)
         assert raster.preview().pixels.shape == (40, 60, 3)
@@ -191,9 +220,7 @@ def test_preview_keeps_the_aspect_and_never_enlarges(
         assert raster.preview(100).pixels.shape == (1, 100, 3)
 
 
-def test_wide_views_read_the_overview(
-    tmp_path: Path, write: Write, scene: Scene
-) -> None:
+def test_wide_views_read_the_overview(tmp_path: Path, write: Write) -> None:
     path = tmp_path / "a.tif"
     write(path, scene(1, 512, 512), "COG", BLOCKSIZE=128, COMPRESS="NONE")
     # A COG holds its overviews before its pixels: without the pixels it still shows.
@@ -206,7 +233,7 @@ def test_wide_views_read_the_overview(
     reader.close()
 
 
-def test_threads_may_share_a_raster(write: Write, scene: Scene) -> None:
+def test_threads_may_share_a_raster(write: Write) -> None:
     path = write("a.tif", scene(3, 200, 200), tiled=True, compress="deflate")
     wrong: list[object] = []
 
@@ -228,10 +255,19 @@ def test_threads_may_share_a_raster(write: Write, scene: Scene) -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5, -1), (100_000, 100_000)])
-def test_impossible_sizes_are_refused(
-    write: Write, scene: Scene, size: tuple[int, int]
+@pytest.mark.parametrize("box", [(0, 0, 0, 9), (5, 5, 9, 5)])
+def test_empty_windows_are_refused(
+    write: Write, box: tuple[float, float, float, float]
 ) -> None:
+    with (
+        Raster.open(write("a.tif", scene())) as raster,
+        pytest.raises(SettingsError, match="cannot be drawn"),
+    ):
+        raster.read(HBB(*box), 9, 9)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, -1), (100_000, 100_000)])
+def test_impossible_sizes_are_refused(write: Write, size: tuple[int, int]) -> None:
     with (
         Raster.open(write("a.tif", scene())) as raster,
         pytest.raises(SettingsError, match=str(size[0])),
@@ -239,14 +275,32 @@ def test_impossible_sizes_are_refused(
         raster.view(HBB(0, 0, 10, 10), *size)
 
 
-def test_a_closed_raster_says_so(write: Write, scene: Scene) -> None:
+def test_a_closed_raster_says_so(write: Write) -> None:
     raster = Raster.open(write("a.tif", scene()))
     raster.close()
     with pytest.raises(SettingsError, match=r"a\.tif is closed"):
         raster.preview()
 
 
-def test_a_second_image_is_told(tmp_path: Path, scene: Scene) -> None:
+def test_large_colour_tables(write: Write) -> None:
+    def declare(file: Any) -> None:
+        file.write_colormap(1, {0: (9, 8, 7, 255), 40_000: (200, 100, 50, 255)})
+
+    bands = np.zeros((1, 8, 8), dtype=np.uint16)
+    bands[0, 2, 3] = 40_000
+    with Raster.open(write("a.tif", bands, edit=declare)) as raster:
+        assert raster.preview().pixels[2, 3].tolist() == [200, 100, 50]
+
+
+def test_a_probe_is_the_whole_picture(write: Write) -> None:
+    path = write("a.tif", scene())
+    with Raster.open(path) as raster:
+        pixels = raster.preview().pixels
+    assert np.array_equal(probe(path, "a.tif").pixels, pixels)
+    assert np.array_equal(probe(path.read_bytes(), "a.tif").pixels, pixels)
+
+
+def test_a_second_image_is_told(tmp_path: Path) -> None:
     pictures = [Image.fromarray(scene(1)[0]), Image.fromarray(scene(1)[0])]
     pictures[0].save(tmp_path / "a.tif", save_all=True, append_images=pictures[1:])
     with Raster.open(tmp_path / "a.tif") as raster:
@@ -266,7 +320,7 @@ def test_the_user_sets_the_sensor(write: Write) -> None:
         Raster.open(path, sensor="sarr")
 
 
-def test_a_guess_is_a_warning(write: Write, scene: Scene) -> None:
+def test_a_guess_is_a_warning(write: Write) -> None:
     with Raster.open(write("a.tif", scene(6))) as raster:
         assert any("--sensor" in warning for warning in raster.warnings)
         with pytest.raises(UnknownNameError):
@@ -280,9 +334,7 @@ def test_printing_colours_become_light(tmp_path: Path) -> None:
         assert raster.read(HBB(0, 0, 1, 1), 1, 1)[:, 0, 0].tolist() == [0, 255, 255]
 
 
-def test_the_orientation_of_a_photo_is_told_not_applied(
-    tmp_path: Path, scene: Scene
-) -> None:
+def test_the_orientation_of_a_photo_is_told_not_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     picture = Image.fromarray(np.moveaxis(scene(3, 20, 60), 0, 2))
@@ -309,11 +361,9 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_scene(name: str) -> None:
-    if not (DATA / "scenes").is_dir():
-        pytest.skip("the sample scenes are not here")
+def test_real_scene(data_folder: Path, name: str) -> None:
     sensor, rendering, bands = REAL[name]
-    with Raster.open(DATA / "scenes" / name) as raster:
+    with Raster.open(data_folder / "scenes" / name) as raster:
         assert raster.sensor == sensor
         assert bands.items() <= raster.bands.items()
         view = raster.preview(256)
@@ -323,10 +373,7 @@ def test_real_scene(name: str) -> None:
             assert raster.preview(64, other).legend.endswith(".")
 
 
-def test_real_ground_size_is_not_the_nominal_one() -> None:
-    path = DATA / "scenes" / "la_s2.tif"
-    if not path.exists():
-        pytest.skip("the sample scenes are not here")
-    with Raster.open(path) as raster:
+def test_real_ground_size_is_not_the_nominal_one(data_folder: Path) -> None:
+    with Raster.open(data_folder / "scenes" / "la_s2.tif") as raster:
         assert raster.crs == "EPSG:3395"
         assert raster.gsd == pytest.approx(8.31, abs=0.02)

@@ -46,6 +46,12 @@ def test_short_grids_are_filled() -> None:
     assert read.astype(int).tolist() == [[1, 0], [1, 1], [0, 0]]
 
 
+def test_a_row_repeated_too_often_is_cut() -> None:
+    read = read_grid("2x4;1*4x9;0*4")
+    assert read is not None
+    assert read.all()
+
+
 @pytest.mark.parametrize("text", ["", "0*4", "0x4;", "999x4;1*4", "1,2,3,4"])
 def test_what_is_no_grid(text: str) -> None:
     assert read_grid(text) is None

@@ -43,11 +43,11 @@ def test_zoom_none_is_one_window() -> None:
 def test_windows_cover_the_raster(width: int, height: int, gsd: float | None) -> None:
     plan = plan_search(Size(width, height, gsd), side=672)
     for x, y in ((0, 0), (width - 1, height - 1), (width // 2, height // 2)):
-        assert any(
-            w.x0 <= x < w.x1 and w.y0 <= y < w.y1 for w in plan.windows
-        )
+        assert any(w.x0 <= x < w.x1 and w.y0 <= y < w.y1 for w in plan.windows)
     for window in plan.windows:
         columns, rows = plan.size(window)
         assert max(columns, rows) == 672
         if min(columns, rows) > 20:
-            assert columns / rows == pytest.approx(window.width / window.height, rel=0.06)
+            assert columns / rows == pytest.approx(
+                window.width / window.height, rel=0.06
+            )

@@ -1,11 +1,278 @@
+"""``rsvlm train tune`` on tiny models: it learns, stops, goes on, and says so."""
+
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-def test_first(tuned: Path) -> None:
-    assert (tuned/"checkpoint/config.json").is_file()
-    print((tuned/"log.jsonl").read_text())
-def test_reg(region_run: Path) -> None:
-    assert (region_run/"regions.json").is_file()
-    print((region_run/"log.jsonl").read_text())
-def test_eng(engine, make_view, noise) -> None:
-    from rsvlm.messages import Message
-    g=engine.generate([Message("user",(make_view(noise(96,200)),"How many <|im_end|><image>?"))],max_tokens=30)
-    print(g)
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rsvlm.engines.local import LocalEngine
+from rsvlm.errors import SettingsError
+from rsvlm.models.bases import base_folder
+from rsvlm.models.checkpoint import base_tokenizer
+from rsvlm.models.encoder import frozen_encoder
+from rsvlm.models.processing import RSVLMImageProcessor
+from rsvlm.samples import read_samples
+from rsvlm.training.augment import load_picture, turn
+from rsvlm.training.conversations import pictures
+from rsvlm.training.features import FeatureCache
+from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
+from rsvlm.training.tune_data import (
+    TuneData,
+    choose_pictures,
+    tune_batch,
+    turn_patches,
+)
+
+
+class Stop(Exception):
+    """The kill of a run."""
+
+
+def stop_at(text: str) -> Callable[[str], None]:
+    def progress(line: str) -> None:
+        if line.startswith(text):
+            raise Stop
+
+    return progress
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log without what no two runs have in common."""
+    lines = [
+        json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()
+    ]
+    timed = {"time_s", "tokens_per_s", "images_per_s"}
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines]
+
+
+def test_an_interrupted_run_ends_like_any_other(
+    tune_recipe: TuneRecipe, smoke_data: Path, features: Path, tmp_path: Path
+) -> None:
+    recipe = tune_recipe.model_copy(update={"steps": 6})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    said: list[str] = []
+    train_tune(recipe, smoke_data, whole, features, said.append)
+    for line in ("warm start 10/10", "step 4: held out"):
+        with pytest.raises(Stop):
+            train_tune(recipe, smoke_data, parts, features, stop_at(line))
+    # What was done before the first kill is not done again.
+    again: list[str] = []
+    train_tune(recipe, smoke_data, parts, features, again.append)
+    assert not any(line.startswith("warm start") for line in again)
+    assert any(line.startswith("step 6/6: loss") for line in said)
+    for name in ("checkpoint/model.safetensors", "state.safetensors"):
+        one, two = load_file(whole / name), load_file(parts / name)
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    assert log_of(whole) == log_of(parts)
+    assert [line["step"] for line in log_of(whole)] == [2, 4, 6, 6]
+    # Once more does nothing, and a changed recipe is no continuation.
+    before = (whole / "checkpoint" / "model.safetensors").read_bytes()
+    train_tune(recipe, smoke_data, whole, features)
+    assert (whole / "checkpoint" / "model.safetensors").read_bytes() == before
+    assert log_of(whole) == log_of(parts)
+    with pytest.raises(SettingsError, match="another 'steps'"):
+        train_tune(tune_recipe, smoke_data, whole, features)
+
+
+def test_what_a_run_leaves_behind(
+    tuned: Path, tune_recipe: TuneRecipe, smoke_data: Path, features: Path
+) -> None:
+    kinds = {".json", ".jsonl", ".safetensors", ".jinja"}
+    for path in (path for path in tuned.rglob("*") if path.is_file()):
+        assert path.suffix in kinds, path
+        assert not path.name.startswith("."), path
+        assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x04"), path
+    run = json.loads((tuned / "run.json").read_text())
+    assert run["recipe"] == tune_recipe.model_dump(mode="json")
+    assert run["inputs"].keys() == {"train", "val"}
+    assert run["end"] >= run["start"]
+    log = [json.loads(line) for line in (tuned / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [2, 4, 4]
+    assert log[1].keys() == {
+        "time_s", "step", "loss", "tokens_per_s", "images_per_s",
+    }  # fmt: skip
+    shares = log[2]["held_out"]
+    assert shares.keys() >= {"classify", "vqa", "count", "caption", "ground"} - {
+        "classify"  # two held-out pictures may show no scene
+    }
+    assert all(0 <= share <= 1 for share in shares.values())
+    # No folder of this machine but those that the recipe itself names.
+    written = (tuned / "run.json").read_text() + (tuned / "log.jsonl").read_text()
+    for folder in (tuned, smoke_data, features, Path.cwd(), Path.home()):
+        if len(folder.parts) > 2:
+            assert str(folder) not in written
+
+
+def test_training_lowers_the_loss(
+    tune_recipe: TuneRecipe, smoke_data: Path, features: Path, tmp_path: Path
+) -> None:
+    update = {
+        "steps": 30, "check_every": 30, "questions": {"classify": 1}, "rank": 8,
+        "lora_rate": 1e-2, "projector_rate": 1e-2,
+    }  # fmt: skip
+    train_tune(tune_recipe.model_copy(update=update), smoke_data, tmp_path, features)
+    losses = [line["loss"] for line in log_of(tmp_path) if "loss" in line]
+    assert len(losses) == 3
+    assert losses[-1] < 0.7 * losses[0]
+    engine = LocalEngine(tmp_path / "checkpoint")
+    assert (engine.model.config.bases or {})["optical_encoder"] == tune_recipe.encoder
+
+
+def test_frozen_parts_stay_what_they_were(
+    tune_recipe: TuneRecipe, engine: LocalEngine
+) -> None:
+    tokenizer = base_tokenizer(base_folder(tune_recipe.language_model))
+    fresh = initial_model(tune_recipe, tokenizer).float().state_dict()
+    trained = engine.model.state_dict()
+    assert trained.keys() == fresh.keys()
+    linear = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    for name, value in trained.items():
+        may_change = "projector" in name or (
+            "language_model" in name and any(part in name for part in linear)
+        )
+        assert may_change or torch.equal(value, fresh[name]), name
+        assert not may_change or not torch.equal(value, fresh[name]), name
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"questions": {"compare": 1}}, "no sample of the tasks under 'questions'"),
+        ({"layers": (2, 9)}, r"no layers \[9\]"),
+        ({"tile_size": 100}, "100 px is no multiple of 28 px"),
+        ({"train": "none.jsonl"}, r"none\.jsonl is missing"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused_at_once(
+    tune_recipe: TuneRecipe,
+    smoke_data: Path,
+    tmp_path: Path,
+    update: dict[str, Any],
+    message: str,
+) -> None:
+    recipe = tune_recipe.model_copy(update=update)
+    with pytest.raises(SettingsError, match=message):
+        train_tune(recipe, smoke_data, tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_without_words_or_questions_for_all(
+    tune_recipe: TuneRecipe, smoke_data: Path, features: Path, tmp_path: Path
+) -> None:
+    """Pictures that only answer yes or no, and some that answer nothing."""
+    data = shutil.copytree(smoke_data, tmp_path / "data")
+    kept = [
+        s
+        for s in read_samples(data / "train.jsonl")
+        if s.task == "vqa" and int(s.images[0].path[-5]) % 2
+    ]
+    others = [s for s in read_samples(data / "train.jsonl") if s.task == "caption"]
+    text = "".join(s.model_dump_json(by_alias=True) + "\n" for s in [*others, *kept])
+    (data / "train.jsonl").write_text(text)
+    update = {"questions": {"vqa": 1}, "steps": 3}
+    recipe = tune_recipe.model_copy(update=update)
+    out = train_tune(recipe, data, tmp_path / "out", features)
+    for name, value in load_file(out / "model.safetensors").items():
+        assert value.isfinite().all(), name
+
+
+@pytest.fixture
+def make_data(
+    tune_recipe: TuneRecipe, smoke_data: Path, encoder_folder: Path, tmp_path: Path
+) -> Callable[..., TuneData]:
+    def make(**update: Any) -> TuneData:
+        recipe = tune_recipe.model_copy(update=update)
+        processor = RSVLMImageProcessor(
+            tile_size=recipe.tile_size, max_tiles=recipe.max_tiles, factor=2
+        )
+        store = FeatureCache(tmp_path, str(update))
+        found = pictures(read_samples(smoke_data / "train.jsonl"))
+        encoder = frozen_encoder(str(encoder_folder))
+        return TuneData(
+            found, smoke_data, store, encoder, processor, recipe, recipe.variants,
+            lambda done, total: None,
+        )  # fmt: skip
+
+    return make
+
+
+def test_an_epoch_shows_every_picture(make_data: Callable[..., TuneData]) -> None:
+    data = make_data(batch=4)
+    recipe = data.recipe
+    steps = len(data.pictures) // 4
+    first = [i for s in range(steps) for i in choose_pictures(data, recipe, s + 1)]
+    assert sorted(first) == list(range(len(data.pictures)))
+    second = [
+        i for s in range(steps, 2 * steps) for i in choose_pictures(data, recipe, s + 1)
+    ]
+    assert sorted(second) == sorted(first)
+    assert second != first
+    often = recipe.model_copy(update={"repeats": {"synthetic": 2.0}})
+    twice = [i for s in range(2 * steps) for i in choose_pictures(data, often, s + 1)]
+    assert sorted(twice) == sorted(first * 2)
+    rare = recipe.model_copy(update={"repeats": {"synthetic": 0.0}})
+    assert choose_pictures(data, rare, 1)
+
+
+def test_turned_variants_are_the_turned_pictures(
+    make_data: Callable[..., TuneData], encoder_folder: Path, smoke_data: Path
+) -> None:
+    # Tiles smaller than the pictures: then each variant is encoded on its own.
+    data = make_data(tile_size=56, variants=3)
+    index = next(i for i, p in enumerate(data.pictures) if p.detect)
+    assert not data.one_tile(index)
+    assert data.count_tiles(index) == 1 + len(data.features(index, 0)[1:])
+    picture = load_picture(smoke_data / data.pictures[index].ref.path)
+    assert len({data.turned(index, v) for v in range(3)}) > 1
+    for variant in range(3):
+        items, size = data.items(index, variant)
+        shown, _ = turn(picture, [], *data.turned(index, variant))
+        assert size == (shown.shape[1], shown.shape[0])
+        for item in items:  # objects are brighter than the ground
+            x0, y0, x1, y1 = map(int, item.hbb)
+            assert shown[y0:y1, x0:x1].max() > 200
+        made = data.processor(shown)["pixel_values"]
+        expected = data._encode(
+            frozen_encoder(str(encoder_folder)), torch.as_tensor(made)
+        )
+        assert torch.equal(expected, data.features(index, variant))
+
+
+def test_batches_fit_their_features(make_data: Callable[..., TuneData]) -> None:
+    data = make_data()
+    tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        batch, patches = tune_batch(data, [0, 1, 2], tokenizer, data.recipe, rng)
+        assert batch["input_ids"].shape == batch["weight"].shape
+        placeholders = int((batch["input_ids"] == 3).sum())
+        assert placeholders == patches.shape[0] * data.processor.tokens_per_tile
+        assert (batch["weight"].sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("mirror", [True, False])
+def test_patches_turn_like_pictures(quarter: int, mirror: bool) -> None:
+    side = 4
+    picture = np.zeros((side, side, 3), np.uint8)
+    picture[..., 0] = np.arange(side * side).reshape(side, side)
+    patches = torch.arange(side * side).reshape(1, -1, 1).repeat(2, 1, 3)
+    shown, _ = turn(picture, [], quarter, mirror)
+    turned = turn_patches(patches, quarter, mirror)
+    assert turned.shape == patches.shape
+    assert turned[1, :, 2].tolist() == shown[..., 0].flatten().tolist()

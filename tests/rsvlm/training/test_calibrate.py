@@ -1,0 +1,123 @@
+"""Cuts and confidences from scores of held-out pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsvlm.models.finder import FinderSettings, RegionFinder
+from rsvlm.models.region_head import Found
+from rsvlm.samples import Sample, read_samples
+from rsvlm.training.calibrate import LEAST_SLOPE, Judged, fit, judge
+
+SETTINGS = FinderSettings(
+    encoder="e", layers=(1,), long_side=96, width=8, embedding=8, labels=("ship",)
+)
+
+
+def sigmoid(x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.asarray(x))))
+
+
+def drawn(slope: float, intercept: float, count: int = 20000) -> Judged:
+    """Candidates that are right with probability sigmoid(slope * logit + intercept)."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(-1, 2, count)
+    right = (rng.random(count) < sigmoid(slope * logits + intercept)).astype(float)
+    scores = sigmoid(logits)
+    return Judged(scores, right, int(right.sum()), scores, right)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (2.0, -1.5), (0.5, 1.0)])
+def test_the_curve_is_found(slope: float, intercept: float) -> None:
+    fitted = fit(SETTINGS, drawn(slope, intercept))
+    assert fitted.slope == pytest.approx(slope, abs=0.1)
+    assert fitted.intercept == pytest.approx(intercept, abs=0.1)
+    # Confidences are probabilities now: half of what has 0.5 is right.
+    assert fitted.cuts["presence"] == pytest.approx(
+        drawn(slope, intercept).present.mean(), abs=0.15
+    )
+    assert fitted.cuts["anything"] >= fitted.cuts["locate"]
+
+
+def test_cuts_separate_what_can_be_separated() -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.3, 0.2, 0.1] * 10)
+    right = np.array([1.0, 1, 1, 0, 0, 0] * 10)
+    fitted = fit(SETTINGS, Judged(scores, right, 30, scores, right))
+    curve = sigmoid(
+        fitted.slope * np.log(scores / (1 - scores)) + fitted.intercept
+    )  # fmt: skip
+    for cut in fitted.cuts.values():
+        assert ((curve >= cut) == (right > 0)).all()
+
+
+def test_unasked_objects_are_mentioned_with_more_care() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.random(4000)
+    right = (rng.random(4000) < scores).astype(float)
+    fitted = fit(SETTINGS, Judged(scores, right, 2000, scores, right))
+    assert fitted.cuts["anything"] > fitted.cuts["locate"] + 0.1
+
+
+@pytest.mark.parametrize("present", [0.0, 1.0])
+def test_nothing_to_compare_with(present: float) -> None:
+    scores = np.array([0.9, 0.6, 0.2])
+    judged = Judged(scores, np.array([1.0, 1, 0]), 2, scores, np.full(3, present))
+    fitted = fit(SETTINGS, judged)
+    assert fitted.cuts["presence"] == fitted.cuts["locate"]
+
+
+def test_no_candidates_at_all() -> None:
+    empty = np.array([])
+    fitted = fit(SETTINGS, Judged(empty, empty, 3, np.zeros(3), np.ones(3)))
+    assert (fitted.slope, fitted.intercept) == (1.0, 0.0)
+    assert fitted.cuts["locate"] == pytest.approx(0.9, abs=0.01)  # the strictest
+
+
+def test_a_better_score_never_means_less() -> None:
+    scores = np.linspace(0.05, 0.95, 50)
+    right = (scores < 0.4).astype(float)  # the wrong way round
+    fitted = fit(SETTINGS, Judged(scores, right, 20, scores, right))
+    assert fitted.slope == LEAST_SLOPE
+    assert 0 < fitted.cuts["locate"] < 1
+    never = fit(SETTINGS, Judged(scores, np.zeros(50), 20, scores, right))
+    assert never.cuts["locate"] == never.cuts["anything"] < 0.1
+
+
+class Guesses:
+    """A finder that says the same of every picture."""
+
+    def __init__(self, boxes: list[Found]) -> None:
+        self.settings, self.boxes = SETTINGS, boxes
+
+    def maps(
+        self, pixels: NDArray[np.uint8], descriptions: tuple[str, ...]
+    ) -> tuple[list[list[Found]], None]:
+        assert pixels.shape == (96, 96, 3)
+        return [self.boxes for _ in descriptions], None
+
+
+def test_candidates_are_judged_once_each(smoke_data: Path) -> None:
+    sample: Sample = next(
+        s
+        for s in read_samples(smoke_data / "val.jsonl")
+        if s.task == "detect" and len(s.targets) > 1
+    )
+    x0, y0, x1, y1 = sample.targets[0].hbb
+    targets = [t.model_copy(update={"label": "ship"}) for t in sample.targets[:2]]
+    sample = sample.model_copy(update={"targets": tuple(targets)})
+    boxes = [
+        Found((x0, y0, x1, y1), 0.9),
+        Found((x0 + 1, y0, x1 + 1, y1), 0.8),  # the same object again: no candidate
+        Found((x0, y0, x0 + (x1 - x0) * 0.3, y1), 0.3),  # a part of it: wrong
+    ]
+    finder: RegionFinder = Guesses(boxes)  # type: ignore[assignment]
+    lines: list[str] = []
+    judged = judge(finder, [sample], smoke_data, lines.append)
+    assert judged.scores.tolist() == [0.9, 0.3]
+    assert judged.right.tolist() == [1, 0]
+    assert (judged.objects, judged.best.tolist(), judged.present.tolist()) == (
+        2, [0.9], [1.0],
+    )  # fmt: skip
+    assert lines == ["calibrating: 1/1"]
