@@ -23,7 +23,7 @@ from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
-from rsvlm.labels import FORMS, OBJECTS, is_visible
+from rsvlm.labels import OBJECTS, is_visible
 from rsvlm.messages import Generation
 from rsvlm.questions import is_presence
 from rsvlm.raster import Raster
@@ -37,8 +37,8 @@ from rsvlm.replies import (
     too_small_text,
     unknown_text,
 )
-from rsvlm.search import Finder, State, search, trace_step
-from rsvlm.subjects import Subject, subject
+from rsvlm.search import Finder, State, search, trace_step, unused_words
+from rsvlm.subjects import subject
 from rsvlm.tasks import Reply, choose_task, get_task
 
 #: Most tokens a reply, by task.
@@ -165,7 +165,7 @@ class Assistant:
         for raster in rasters:
             if raster.gsd and not is_visible(name, raster.gsd):
                 return too_small_text(name, OBJECTS[name].size_m or 0.0, raster.gsd)
-        extra = _unused_words(state.subject)
+        extra = unused_words(state.subject)
         if extra:
             state.warnings.append(
                 f"The words {extra!r} were not used: every {name} is meant."
@@ -390,15 +390,3 @@ def _certainty(generation: Generation) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
-
-
-def _unused_words(topic: Subject) -> str:
-    """Return the part of a description that the label does not cover."""
-    if topic.phrase in FORMS:
-        return ""
-    form = max(
-        (f for f, label in FORMS.items() if label == topic.label and f in topic.phrase),
-        key=len,
-        default="",
-    )
-    return " ".join(topic.phrase.replace(form, " ").split())

@@ -3,6 +3,7 @@
 import pytest
 
 from rsvlm.questions import asks_scene, is_presence, options
+from rsvlm.subjects import subject
 
 OPTIONS = {
     "Which of these: forest, lake, field?": ["forest", "lake", "field"],
@@ -103,3 +104,24 @@ def test_presence(question: str) -> None:
 @pytest.mark.parametrize("question", SCENE)
 def test_scene(question: str) -> None:
     assert asks_scene(question) is SCENE[question]
+
+
+@pytest.mark.parametrize(
+    ("question", "label"),
+    [
+        ("Do any piers appear in the image?", "harbor"),
+        ("Does a bridge exist here?", "bridge"),
+        ("Ships in the image, yes or no?", "ship"),
+    ],
+)
+def test_presence_in_other_words(question: str, label: str) -> None:
+    topic = subject(question)
+    assert is_presence(question)
+    assert topic is not None
+    assert topic.label == label
+
+
+def test_the_object_of_several_places() -> None:
+    topic = subject("Give the locations of all tennis courts.")
+    assert topic is not None
+    assert topic.phrase == "tennis courts"
