@@ -31,7 +31,7 @@ class Raster:
     """An opened image; use it in a ``with`` statement, or close it.
 
     Attributes:
-        path: Absolute path, or the name given to bytes.
+        path: Path as it was given, or the name given to bytes.
         name: File name.
         width: Pixels in a row.
         height: Rows.
@@ -136,7 +136,9 @@ class Raster:
             UnknownNameError: If there is no such sensor.
         """
         found = regular_file(path)
-        return cls(found, found.name, sensor, limits or Limits())
+        raster = cls(found, found.name, sensor, limits or Limits())
+        raster.path = str(path)
+        return raster
 
     @classmethod
     def from_bytes(
