@@ -59,8 +59,8 @@ def assert_boxes(entry: dict[str, Tensor], items: list[Item]) -> None:
         expected = sorted(item.hbb for item in items if item.label == label)
         boxes = found(entry, k)
         assert len(boxes) == len(expected)
-        for box, truth in zip(boxes, expected, strict=True):
-            assert box == pytest.approx(truth, abs=0.05)
+        for truth in expected:  # two boxes may share a coordinate: no order holds
+            assert any(box == pytest.approx(truth, abs=0.05) for box in boxes), truth
 
 
 @settings(max_examples=40)
