@@ -14,10 +14,9 @@ from typing import Any
 
 from rsvlm.data_engine.phrases import (
     CLASS_CAPTIONS,
-    HELD_OUT,
     OBJECT_CAPTIONS,
-    QUESTIONS,
     SCENE_CAPTIONS,
+    WORDINGS,
     canonical_name,
     fill,
     listing,
@@ -47,8 +46,8 @@ def compose(
 
     Args:
         record: The image with its labels.
-        split: The test split asks in wordings that the others never use, and asks
-            for the presence of every class.
+        split: Each split asks in wordings of its own; the test split asks for the
+            presence of every class.
         seed: Another seed draws other wordings and other absent classes.
         frequency: Canonical object class -> images of the split that show it. Absent
             classes are drawn in proportion, so that "yes" and "no" are equally likely
@@ -94,7 +93,7 @@ class _Writer:
         return Random(f"{self.seed}/{self.record.source}/{self.record.name}/{kind}")
 
     def template(self, kind: str, rng: Random) -> str:
-        return pick(rng, (HELD_OUT if self.split == "test" else QUESTIONS)[kind])
+        return pick(rng, WORDINGS[self.split][kind])
 
     def noun(self, label: str, rng: Random) -> str:
         """Return the canonical name half of the time, else any word for it."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rsvlm.labels import OBJECTS, SCENES, plural_of
 
-#: Kind of question -> wordings for training and validation.
+#: Kind of question -> wordings for training.
 QUESTIONS = {
     "presence": (
         "Is there {a} in this image?",
@@ -28,6 +28,15 @@ QUESTIONS = {
         "Are any {many} visible?",
         "Is {a} visible in the scene?",
         "{many} in the image, yes or no?",
+        "Is {a} present?",
+        "Is there at least {a} in the image?",
+        "Does this scene include {a}?",
+        "Are {many} present in this image?",
+        "Do {many} occur here?",
+        "Have a look: is there {a}?",
+        "Could you check whether there is {a}?",
+        "I am looking for {many}. Are there any?",
+        "Does this place have {a}?",
     ),
     "count": (
         "How many {many} are there?",
@@ -43,6 +52,13 @@ QUESTIONS = {
         "What is the number of {many}?",
         "What is the number of {many} in the scene?",
         "Tell me how many {many} there are.",
+        "How many {many}?",
+        "Please tell me the number of {many}.",
+        "Count all the {many} you can find.",
+        "How many {many} did you find?",
+        "Can you count the {many}?",
+        "I need the number of {many} in this picture.",
+        "How many {many} are visible?",
     ),
     "objects": (
         "What objects can be seen?",
@@ -57,6 +73,11 @@ QUESTIONS = {
         "Name the objects that you see.",
         "Which kinds of objects does the image show?",
         "What does this image contain?",
+        "What is there to see?",
+        "Which objects are present in this picture?",
+        "Enumerate the objects here.",
+        "What kinds of objects do you find?",
+        "Please list what you see.",
     ),
     "caption": (
         "Describe this image.",
@@ -71,6 +92,13 @@ QUESTIONS = {
         "Summarise the image.",
         "Can you describe what is shown here?",
         "a short caption, please",
+        "What can be seen in this picture?",
+        "Tell me about this image.",
+        "Explain what this picture shows.",
+        "Describe the area.",
+        "Give me a one-line description.",
+        "What is in view here?",
+        "Describe this aerial photo.",
     ),
     # One object at most: the singular would be wrong for several.
     "ground-one": (
@@ -80,6 +108,10 @@ QUESTIONS = {
         "Find the {one} in this image.",
         "Show me the {one}.",
         "Point out the {one}.",
+        "Can you find the {one}?",
+        "Give me the box of the {one}.",
+        "Mark the {one}.",
+        "I am looking for the {one}. Where is it?",
     ),
     "ground-many": (
         "Where are the {many}?",
@@ -93,6 +125,10 @@ QUESTIONS = {
         "Mark the {many}.",
         "Give the position of every {one}.",
         "Please locate the {many} in this image.",
+        "Can you find the {many}?",
+        "Give me a box for each {one}.",
+        "Which places hold {many}?",
+        "I am looking for {many}. Where are they?",
     ),
     "detect": (
         "Detect all objects.",
@@ -106,6 +142,8 @@ QUESTIONS = {
         "Where are the objects?",
         "Run object detection on this image.",
         "Please find all the objects here.",
+        "Find and mark the objects.",
+        "Give a box for every object.",
     ),
     "scene": (
         "What kind of scene is this?",
@@ -120,6 +158,20 @@ QUESTIONS = {
         "Which category does this scene belong to?",
         "What sort of area is this?",
         "scene type?",
+        "What is this place?",
+        "What kind of area does the image show?",
+        "What type of place is this?",
+        "Which scene is shown here?",
+        "Which kind of landscape is this?",
+        "How is this land used?",
+        "Tell me the scene category.",
+        "What does this area look like: which class?",
+        "Say which kind of scene this is.",
+        "Determine the type of scene.",
+        "Identify the scene.",
+        "Please name the type of place in this image.",
+        "Give the land-use class of this image.",
+        "What category of scene do you see here?",
     ),
     "scene-options": (
         "What kind of scene is this? Answer with one of: {options}.",
@@ -133,6 +185,14 @@ QUESTIONS = {
         "The land use here is one of: {options}. Which?",
         "which one is it? one of: {options}",
         "Label this picture with one of: {options}.",
+        "Classify this scene into one of: {options}.",
+        "Select the best class for the image from one of: {options}.",
+        "Which label describes the picture best? Take one of: {options}.",
+        "What is this place? Answer with one of: {options}.",
+        "Out of these, which one does the image belong to: one of: {options}?",
+        "Identify the scene as one of: {options}.",
+        "Possible classes are one of: {options}. Name the true one.",
+        "Given one of: {options}, which fits the scene?",
     ),
     # About the whole scene: a residential area may well hold some grass.
     "scene-presence": (
@@ -148,6 +208,40 @@ QUESTIONS = {
         "Is {a} what this image shows?",
         "Am I looking at {a}?",
         "Is this place {a}?",
+        "Do you think this is {a}?",
+        "Is the area {a}?",
+        "Is it {a}?",
+        "Can this be called {a}?",
+        "Could this be {a}?",
+        "Is {a} the true class of this image?",
+        "Check: is this {a}?",
+    ),
+}
+
+#: Kind of question -> wordings kept for the validation split: its scores then tell
+#: how well wordings that training did not use are understood.
+VALIDATION = {
+    "presence": (
+        "Tell me whether there is {a}.",
+        "Does the picture have any {many} in it?",
+    ),
+    "count": (
+        "What is the quantity of {many}?",
+        "State how many {many} you see.",
+    ),
+    "objects": ("Which things can you recognise?", "Say which objects the scene has."),
+    "caption": ("Put this picture into words.", "In a sentence, what do you see?"),
+    "ground-one": ("Indicate the {one}.", "At which place is the {one}?"),
+    "ground-many": ("Indicate every {one}.", "At which places are {many}?"),
+    "detect": ("Indicate all objects.", "List every object with its place."),
+    "scene": ("What sort of scene is in this photo?", "Assign a class to this place."),
+    "scene-options": (
+        "Decide what the photo shows: one of: {options}.",
+        "Pick the class of the scene. It must be one of: {options}.",
+    ),
+    "scene-presence": (
+        "Would {a} be a fair name for this scene?",
+        "Is the photo one of {a}?",
     ),
 }
 
@@ -204,6 +298,9 @@ HELD_OUT = {
         "Is what you see {a}?",
     ),
 }
+
+#: Split -> kind of question -> wordings.
+WORDINGS = {"train": QUESTIONS, "val": VALIDATION, "test": HELD_OUT}
 
 #: Captions of an image with known objects; ``{list}`` is what it shows.
 OBJECT_CAPTIONS = (

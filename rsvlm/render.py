@@ -224,7 +224,7 @@ def limits_of(
     Returns:
         Lowest and highest value of each channel: fixed ones for indices and
         calibrated radar, else the 2nd and 98th percentile; None to leave 8-bit values
-        as they are, which they are when they already use the range.
+        as they are, unless they are very dark.
     """
     fixed = RENDERINGS[rendering].limits
     is_index = RENDERINGS[rendering].ramp is not None
@@ -241,14 +241,18 @@ def limits_of(
         return None
     ends = (0, 100) if guess.domain == "classes" else (2, 98)
     low, high = np.percentile(seen.astype(np.float64), ends, axis=1)
-    if guess.domain == "uint8" and (high - low).max() >= USED_RANGE:
-        return None
+    if guess.domain == "uint8":
+        if high.max() >= DARK:
+            return None
+        # One pair of ends for all channels: the colours of a picture stay.
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
     return low, np.where(high > low, high, low + 1)
 
 
-#: An 8-bit picture with so many levels between the 2nd and the 98th percentile of a
-#: channel is left as it is.
-USED_RANGE = 100
+#: An 8-bit picture is made to be looked at, and left as it is, unless no channel's 98th
+#: percentile reaches this level: then little of it can be seen. Low contrast alone is no
+#: fault: a meadow, a forest and calm water have little.
+DARK = 64
 
 
 def render(
@@ -362,7 +366,7 @@ def _legend(rendering: str, guess: SensorGuess, limits: Ends | None) -> str:
     if guess.domain == "classes":
         stretch = f", a map of classes from {low[0]:g} (black) to {high[0]:g} (white)"
     elif limits is not None:
-        each = "each band stretched" if len(low) > 1 else "stretched"
+        each = "each band stretched" if len(set(low)) > 1 else "stretched"
         stretch = f", {each} between its 2nd and 98th percentile"
     text = spec.legend.format(
         bands=", ".join(names),

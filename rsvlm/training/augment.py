@@ -168,14 +168,17 @@ def vary(
 
 
 def move(
-    picture: NDArray[np.uint8], items: Sequence[Item], rng: np.random.Generator
+    picture: NDArray[np.uint8],
+    items: Sequence[Item],
+    rng: np.random.Generator,
+    least: float = 0.45,
 ) -> tuple[NDArray[np.uint8], list[Item]]:
-    """Return a random window of 45-100 % of each side, turned.
+    """Return a random window of ``least`` to all of each side, turned.
 
     A window that would lose every object is not used.
     """
     height, width = picture.shape[:2]
-    share = rng.uniform(0.45, 1.0)
+    share = rng.uniform(least, 1.0)
     w, h = max(1, int(width * share)), max(1, int(height * share))
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
     cut, inside = crop(picture, items, (x, y, x + w, y + h))

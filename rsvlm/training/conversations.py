@@ -87,12 +87,31 @@ def boxes_text(items: Sequence[Item], label: str, width: int, height: int) -> st
     return RsvlmCodec().encode(regions, window)
 
 
+#: What people write before a question.
+OPENINGS = (
+    "Please answer: ", "Look at the image. ", "In this image: ", "Question: ", "Hi! ",
+    "About this picture: ",
+)  # fmt: skip
+
+
+def reword(question: str, rng: np.random.Generator) -> str:
+    """Return a question as somebody in a hurry, or polite, would write it."""
+    if rng.random() < 0.15:
+        question = question.lower()
+    if rng.random() < 0.15:
+        question = question.rstrip("?.")
+    if rng.random() < 0.15:
+        question = OPENINGS[rng.integers(len(OPENINGS))] + question
+    return question
+
+
 def draw_turns(
     picture: Picture,
     items: Sequence[Item],
     size: tuple[int, int],
     shares: Mapping[str, int],
     rng: np.random.Generator,
+    plain: bool = False,
 ) -> list[tuple[str, str]]:
     """Draw prompts and answers about a picture.
 
@@ -102,6 +121,7 @@ def draw_turns(
         size: Width and height of the shown picture in px.
         shares: Task -> most questions of it.
         rng: Source of randomness.
+        plain: Whether questions stay as they are written.
 
     Returns:
         Prompts with their answers, in random order.
@@ -117,5 +137,8 @@ def draw_turns(
                 answer = boxes_text(items, label, *size)
             else:
                 answer = sample.conversation[-1].text
-            turns.append((get_task(task).prompt(sample.conversation[0].text), answer))
+            question = sample.conversation[0].text
+            if not plain:
+                question = reword(question, rng)
+            turns.append((get_task(task).prompt(question), answer))
     return [turns[i] for i in rng.permutation(len(turns))]

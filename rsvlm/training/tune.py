@@ -189,7 +189,7 @@ def train_tune(
     processor = image_processor_of(model.config)
     store = FeatureCache(
         cache,
-        f"tune {recipe.encoder} {recipe.layers} {recipe.tile_size} "
+        f"tune 2 {recipe.encoder} {recipe.layers} {recipe.tile_size} "
         f"{recipe.max_tiles} {recipe.seed}",
     )
 

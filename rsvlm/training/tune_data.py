@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
 from rsvlm.models.encoder import encode
 from rsvlm.models.processing import RSVLMImageProcessor, to_tiles
-from rsvlm.training.augment import Item, items_of, load_picture, turn
+from rsvlm.training.augment import (
+    Item,
+    items_of,
+    load_picture,
+    move,
+    recolour,
+    turn,
+)
 from rsvlm.training.conversations import Picture, draw_turns
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.packing import collate, pack
@@ -28,7 +36,7 @@ class TuneRecipe(Recipe):
     layers: tuple[int, ...] = (6, 9, 12)
     tile_size: int = Field(336, description="px")
     max_tiles: int = Field(4, ge=0, description="fine tiles beside the overview")
-    variants: int = Field(2, ge=1, description="turned copies of each picture")
+    variants: int = Field(2, ge=1, description="changed copies of each picture")
     factor: int = Field(4, description="patches a token's side")
     rank: int = 16
     alpha: int = 32
@@ -57,6 +65,10 @@ class TuneRecipe(Recipe):
     seed: int = 0
 
 
+#: Smallest window of a scene, as a share of its sides: less may not show its class.
+LEAST_SCENE = 0.7
+
+
 class TuneData:
     """Encoded pictures and their questions."""
 
@@ -71,12 +83,12 @@ class TuneData:
         variants: int,
         progress: Callable[[int, int], None],
     ) -> None:
-        """Encode what is not in the cache yet; variant 0 is not turned."""
+        """Encode what is not in the cache yet; variant 0 is the picture itself."""
         self.pictures, self.recipe = found, recipe
         self.cache, self.processor, self.folder = cache, processor, folder
-        self._variants = variants
+        self.variants = variants
         self._hashes = [picture_hash(picture.ref, folder) for picture in found]
-        todo = [(i, v) for i in range(len(found)) for v in range(self.variants(i))]
+        todo = [(i, v) for i in range(len(found)) for v in range(variants)]
         for done, (index, variant) in enumerate(todo):
             key = self._key(index, variant)
             if key not in cache:
@@ -97,17 +109,31 @@ class TuneData:
         ref = self.pictures[index].ref
         return self.processor.count_tiles(ref.height, ref.width, self.recipe.max_tiles)
 
-    def variants(self, index: int) -> int:
-        """Return the number of encoded copies of a picture."""
-        return 1 if self.one_tile(index) else self._variants
-
     def turned(self, index: int, variant: int) -> tuple[int, bool]:
         """Return how a variant is turned: quarters and mirror."""
         if not variant:
             return 0, False
-        name = int(self._hashes[index][:8], 16)
-        rng = np.random.default_rng([self.recipe.seed, variant, name])
+        rng = self._rng(index, variant)
         return int(rng.integers(4)), bool(rng.integers(2))
+
+    def _rng(self, index: int, variant: int) -> np.random.Generator:
+        name = int(self._hashes[index][:8], 16)
+        return np.random.default_rng([self.recipe.seed, variant, name])
+
+    def shown(self, index: int, variant: int) -> NDArray[np.uint8]:
+        """Return a variant of a picture: turned or a window of it, and recoloured.
+
+        Captions name all objects of a picture, so that one with objects stays whole.
+        """
+        picture = load_picture(self.folder / self.pictures[index].ref.path)
+        if not variant:
+            return picture
+        rng = self._rng(index, variant)
+        if self.pictures[index].detect:
+            picture, _ = turn(picture, [], *self.turned(index, variant))
+        else:
+            picture, _ = move(picture, [], rng, LEAST_SCENE)
+        return recolour(picture, rng)
 
     def items(self, index: int, variant: int) -> tuple[list[Item], tuple[int, int]]:
         """Return the objects of a variant, and its width and height."""
@@ -118,8 +144,7 @@ class TuneData:
         return moved, (shown.shape[1], shown.shape[0])
 
     def _tiles(self, index: int, variant: int) -> Tensor:
-        picture = load_picture(self.folder / self.pictures[index].ref.path)
-        shown, _ = turn(picture, [], *self.turned(index, variant))
+        shown = self.shown(index, variant)
         parts = to_tiles(shown, self.processor.tile_size, self.recipe.max_tiles)
         return torch.from_numpy(np.stack([self.processor.normalise(p) for p in parts]))
 
@@ -178,7 +203,8 @@ def tune_batch(
         tokenizer: Tokenizer with the token ``<image>``.
         recipe: Settings.
         rng: Source of randomness.
-        train: Whether pictures are turned, and half of the batches shown coarsely.
+        train: Whether pictures and questions are varied, and half of the batches
+            shown coarsely.
 
     Returns:
         What :func:`~rsvlm.training.packing.collate` returns, and patch features of
@@ -187,12 +213,14 @@ def tune_batch(
     items, features = [], []
     overview = bool(rng.random() < 0.5) if train else False
     for index in chosen:
-        variant = int(rng.integers(data.variants(index))) if train else 0
+        variant = int(rng.integers(data.variants)) if train else 0
         patches = data.features(index, variant, overview)
         if train and data.one_tile(index) and not data.pictures[index].detect:
             patches = turn_patches(patches, int(rng.integers(4)), bool(rng.integers(2)))
         objects, size = data.items(index, variant)
-        turns = draw_turns(data.pictures[index], objects, size, recipe.questions, rng)
+        turns = draw_turns(
+            data.pictures[index], objects, size, recipe.questions, rng, plain=not train
+        )
         count = len(patches) * data.processor.tokens_per_tile
         items.append(pack(tokenizer, count, turns))
         features.append(patches)

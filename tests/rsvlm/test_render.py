@@ -57,6 +57,24 @@ def test_a_dark_picture_is_stretched_between_percentiles() -> None:
     assert "stretched between its 2nd and 98th percentile" in view.legend
 
 
+def test_an_8_bit_picture_of_low_contrast_is_left_as_it_is() -> None:
+    # Training reads pictures as they are stored: what a meadow looks like must not
+    # depend on who opens the file.
+    values = np.linspace([90, 110, 70], [130, 150, 95], 50).astype(np.uint8)
+    view = draw("true-colour", values.T, guess(), dtype="uint8")
+    assert np.array_equal(view.pixels[0], values)
+
+
+def test_a_dark_8_bit_picture_is_stretched_and_keeps_its_colours() -> None:
+    values = np.linspace([0, 0, 0], [50, 25, 0], 101).astype(np.uint8)
+    view = draw("true-colour", values.T, guess(), dtype="uint8")
+    red, green, blue = view.pixels[0].astype(int).T
+    assert red[-1] == 255
+    assert abs(green[50] - red[50] / 2) <= 3
+    assert not blue.any()
+    assert "stretched between its 2nd and 98th percentile" in view.legend
+
+
 def test_missing_pixels_are_black_and_do_not_stretch() -> None:
     values = np.array([[100.0, 200, 300, 9999]] * 3)
     valid = np.array([True, True, True, False])

@@ -69,15 +69,33 @@ def test_shares_limit_the_questions_of_a_task() -> None:
     rng = np.random.default_rng(0)
     items = items_of(TARGETS[:1])  # as if the others were cut away
     shares = {"vqa": 4, "ground": 2, "caption": 3, "count": 0}
-    turns = draw_turns(picture, items, (100, 50), shares, rng)
+    turns = draw_turns(picture, items, (100, 50), shares, rng, plain=True)
     assert len(turns) == 5
     assert turns.count(
         ("Is there a ship?\nAnswer with boxes.", boxes_text([], "tank", 100, 50))
     ) == 1  # fmt: skip
     answers = {answer for prompt, answer in turns if "phrase" in prompt}
     assert len(answers) == 4
-    again = draw_turns(picture, items, (100, 50), shares, np.random.default_rng(0))
+    again = draw_turns(
+        picture, items, (100, 50), shares, np.random.default_rng(0), plain=True
+    )
     assert again == turns
+
+
+def test_questions_are_reworded_and_answers_are_not() -> None:
+    (picture,) = pictures([DETECT, sample("vqa")])
+    turns = [
+        turn
+        for seed in range(200)
+        for turn in draw_turns(
+            picture, [], (9, 9), {"vqa": 1}, np.random.default_rng(seed)
+        )
+    ]
+    questions = {prompt.splitlines()[0] for prompt, _ in turns}
+    assert {"Is there a ship?", "is there a ship?", "Is there a ship"} <= questions
+    assert any(q.startswith("Question: ") for q in questions)
+    assert all("is there a ship" in q.lower() for q in questions)
+    assert {answer for _, answer in turns} == {"yes"}
 
 
 def test_samples_without_an_answer_are_no_questions() -> None:

@@ -241,11 +241,15 @@ def test_turned_variants_are_the_turned_pictures(
     assert len({data.turned(index, v) for v in range(3)}) > 1
     for variant in range(3):
         items, size = data.items(index, variant)
-        shown, _ = turn(picture, [], *data.turned(index, variant))
+        shown = data.shown(index, variant)
+        if variant:  # brightness and colours vary, what is where does not
+            turned, _ = turn(picture, [], *data.turned(index, variant))
+            alike = np.corrcoef(turned.mean(-1).ravel(), shown.mean(-1).ravel())
+            assert alike[0, 1] > 0.95
         assert size == (shown.shape[1], shown.shape[0])
         for item in items:  # objects are brighter than the ground
             x0, y0, x1, y1 = map(int, item.hbb)
-            assert shown[y0:y1, x0:x1].max() > 200
+            assert shown[y0:y1, x0:x1].max() > np.median(shown) + 50
         made = data.processor(shown)["pixel_values"]
         expected = data._encode(
             frozen_encoder(str(encoder_folder)), torch.as_tensor(made)
