@@ -1,11 +1,11 @@
 """What ``rsvlm train regions`` learns from: features of pictures, and their targets."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -13,23 +13,10 @@ from rsvlm.labels import OBJECTS
 from rsvlm.models.encoder import patch_size
 from rsvlm.models.features import colours_of, feature_grid, normalised
 from rsvlm.models.region_head import CENTRE_FACTOR, MASK_FACTOR
-from rsvlm.samples import Sample
-from rsvlm.training.augment import (
-    Item,
-    items_of,
-    load_picture,
-    move,
-    recolour,
-    resize,
-)
-from rsvlm.training.features import FeatureCache, picture_hash
+from rsvlm.training.features import FeatureCache
+from rsvlm.training.mosaic import Entry, Shown
 from rsvlm.training.run import Recipe
 from rsvlm.training.targets import region_targets
-
-#: Scene classes whose pictures show none of the objects, and the objects that this is
-#: not sure of: nobody labelled them there.
-EMPTY_SCENES = ("forest", "grassland", "farmland")
-UNSURE = ("vehicle", "bridge")
 
 
 class RegionRecipe(Recipe):
@@ -52,18 +39,19 @@ class RegionRecipe(Recipe):
         4, ge=0, le=27, description="unknown things asked for at a step"
     )
     empty: int = Field(0, ge=0, description="pictures of scenes without objects")
+    mosaics: int = Field(0, ge=0, description="views of four windows")
     seed: int = 0
 
 
 class RegionData:
-    """Encoded variants of pictures, with their targets.
+    """Encoded variants of entries, with their targets.
 
     Features are kept on disk; targets cost little and are drawn for each batch.
     """
 
     def __init__(
         self,
-        samples: Sequence[Sample],
+        entries: Sequence[Entry],
         folder: Path,
         recipe: RegionRecipe,
         cache: FeatureCache,
@@ -72,62 +60,60 @@ class RegionData:
         progress: Callable[[int, int], None],
     ) -> None:
         """Encode what is not in the cache yet; variant 0 is the picture itself."""
-        self.samples, self.recipe, self.cache = samples, recipe, cache
+        self.entries, self.recipe, self.cache = entries, recipe, cache
         self.variants, self.patch = variants, patch_size(encoder)
-        self._hashes = [picture_hash(s.images[0], folder) for s in samples]
-        self._items: dict[tuple[int, int], list[Item]] = {}
-        todo = [(i, v) for v in range(variants) for i in range(len(samples))]
+        self._folder = folder
+        self._keys = [entry.key(folder) for entry in entries]
+        # Without their pictures: those would fill the memory.
+        self._shown: dict[tuple[int, int], Shown] = {}
+        todo = [(i, v) for v in range(variants) for i in range(len(entries))]
         for done, (index, variant) in enumerate(todo):
-            key = self._key(index, variant)
-            if key not in cache:
-                cache.put(key, self._encode(index, variant, folder, encoder))
-            ref = samples[index].images[0]
-            blank = np.zeros((ref.height, ref.width, 3), np.uint8)
-            _, self._items[index, variant] = self._shown(index, variant, blank)
+            if self._key(index, variant) not in cache:
+                kept = self._encode(self._show(index, variant), encoder)
+                cache.put(self._key(index, variant), kept)
+            shown = self._show(index, variant, blank=True)
+            self._shown[index, variant] = replace(shown, picture=shown.picture[:0])
             progress(done + 1, len(todo))
 
     def _key(self, index: int, variant: int) -> str:
-        return f"{self._hashes[index]}/{variant}"
+        return f"{self._keys[index]}/{variant}"
 
-    def _shown(
-        self, index: int, variant: int, picture: NDArray[np.uint8], colour: bool = False
-    ) -> tuple[NDArray[np.uint8], list[Item]]:
-        """Return a variant of a picture and its objects, in view px."""
-        items = items_of(self.samples[index].targets)
-        if variant:
-            name = int(self._hashes[index][:8], 16)
-            rng = np.random.default_rng([self.recipe.seed, variant, name])
-            picture, items = move(picture, items, rng)
-            picture = recolour(picture, rng) if colour else picture
-        return resize(picture, items, self.recipe.long_side)
+    def _show(self, index: int, variant: int, blank: bool = False) -> Shown:
+        recipe = self.recipe
+        return self.entries[index].shown(
+            variant, recipe.long_side, recipe.seed, self._folder, blank
+        )
 
-    def _encode(
-        self, index: int, variant: int, folder: Path, encoder: nn.Module
-    ) -> dict[str, Tensor]:
-        picture = load_picture(folder / self.samples[index].images[0].path)
-        picture, _ = self._shown(index, variant, picture, colour=True)
+    def _encode(self, shown: Shown, encoder: nn.Module) -> dict[str, Tensor]:
         family = str(encoder.config.model_type)  # type: ignore[union-attr]
-        pixels = normalised(picture, family, self.patch)
+        pixels = normalised(shown.picture, family, self.patch)
         features = feature_grid(encoder, pixels, self.recipe.layers)[0]  # (D, h, w)
         h, w = features.shape[1:]
-        colours = colours_of(picture, h, w, self.patch)
+        colours = colours_of(shown.picture, h, w, self.patch)
         return {"features": features, "colours": colours.mul(255).to(torch.uint8)}
 
     def entry(self, index: int, variant: int) -> dict[str, Tensor]:
-        """Return features, colours and targets of a picture's variant."""
+        """Return features, colours and targets of an entry's variant.
+
+        ``judged`` is 1 where objects of a label would be labelled, shape (K, 2h, 2w).
+        """
         kept = self.cache.get(self._key(index, variant))
         h, w = kept["features"].shape[1:]
+        shown = self._shown[index, variant]
         targets = region_targets(
-            self._items[index, variant],
+            shown.items,
             list(OBJECTS),
             (CENTRE_FACTOR * h, CENTRE_FACTOR * w),
             self.patch / CENTRE_FACTOR,
             (MASK_FACTOR * h, MASK_FACTOR * w),
         )
-        empty = self.samples[index].task != "detect"
-        judged = [float(not (empty and name in UNSURE)) for name in OBJECTS]
+        judged = torch.zeros(len(OBJECTS), CENTRE_FACTOR * h, CENTRE_FACTOR * w)
+        for box, labels in shown.judged:
+            x0, y0, x1, y1 = (round(v * CENTRE_FACTOR / self.patch) for v in box)
+            known = torch.tensor([float(name in labels) for name in OBJECTS])
+            judged[:, y0 : y1 + 1, x0 : x1 + 1] = known[:, None, None]
         return {
-            "judged": torch.tensor(judged),
+            "judged": judged,
             "features": kept["features"],
             "colours": kept["colours"],
             "heat": targets.heat,
@@ -148,7 +134,6 @@ class RegionData:
         With ``rng`` every entry is turned: near enough to encoding it turned.
         """
         entries = [self.entry(i, v) for i, v in zip(indices, variant, strict=True)]
-        judged = torch.stack([entry.pop("judged") for entry in entries])  # (B, K)
         if rng is not None:
             entries = [turn_entry(entry, *rng.integers(0, 2, 3)) for entry in entries]
         rows = max(e["features"].shape[1] for e in entries)
@@ -163,7 +148,6 @@ class RegionData:
                 bottom = rows * factor - value.shape[-2]
                 parts.append(nn.functional.pad(value, (0, right, 0, bottom)))
             out[name] = torch.stack(parts)
-        out["judged"] = judged
         f = CENTRE_FACTOR
         out["inside"] = torch.zeros(len(entries), f * rows, f * columns)
         for row, entry in enumerate(entries):

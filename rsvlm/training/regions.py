@@ -23,7 +23,8 @@ from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
 from rsvlm.training.calibrate import fit, judge
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.region_data import EMPTY_SCENES, RegionData, RegionRecipe
+from rsvlm.training.mosaic import ABSENT, Entry, Labelled, mosaics
+from rsvlm.training.region_data import RegionData, RegionRecipe
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 
@@ -81,8 +82,9 @@ def region_loss(
     objects = positive.sum().clamp(min=1)
     weight = batch["weight"].float()[:, None]
     total = weight.sum().clamp(min=1)
-    judged = nn.functional.pad(batch["judged"], (0, missing), value=1.0)
-    loss = loss * judged[..., None, None]
+    # Strangers are judged everywhere: what no label names must not be found.
+    judged = nn.functional.pad(batch["judged"], (0, 0, 0, 0, 0, missing), value=1.0)
+    loss = loss * judged
     terms = {"heat": (loss * inside).sum() / objects}
     for name, value in (("size", maps.size), ("offset", maps.offset)):
         error = nn.functional.smooth_l1_loss(
@@ -92,7 +94,7 @@ def region_loss(
     truth = batch["mask"].float()
     mask = maps.mask[:, :asked].float()
     present = truth.flatten(2).any(-1)  # (B, K)
-    cover = nn.functional.interpolate(inside, size=mask.shape[-2:])
+    cover = nn.functional.interpolate(inside * batch["judged"], size=mask.shape[-2:])
     cross = nn.functional.binary_cross_entropy_with_logits(
         mask, truth, reduction="none"
     )
@@ -143,14 +145,19 @@ def train_regions(
             f"{files['train']} holds no sample of task 'detect'. "
             "Build the data with rsvlm data build."
         )
-    sets["train"] += _empty_samples(files["train"], recipe)
+    full = [Labelled.of(sample) for sample in sets["train"]]
+    scenes = _scenes(files["train"])
+    rng = np.random.default_rng([recipe.seed, 17])
+    chosen = rng.permutation(len(scenes))[: recipe.empty]
+    entries = [Entry((cell,)) for cell in [*full, *(scenes[i] for i in chosen)]]
+    entries += mosaics(full, scenes, recipe.mosaics, recipe.seed)
     encoder = frozen_encoder(recipe.encoder)
     check_layers(encoder.config, recipe.layers)
     log = RunLog(out, recipe, files)
     torch.manual_seed(recipe.seed)
     store = FeatureCache(
         cache,
-        f"regions {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}",
+        f"regions 2 {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}",
     )
 
     def tell(stage: str) -> Callable[[int, int], None]:
@@ -161,9 +168,10 @@ def train_regions(
         return line
 
     train = RegionData(
-        sets["train"], data, recipe, store, encoder, recipe.variants, tell("train")
+        entries, data, recipe, store, encoder, recipe.variants, tell("train")
     )
-    val = RegionData(sets["val"], data, recipe, store, encoder, 1, tell("val"))
+    held_out = [Entry((Labelled.of(sample),)) for sample in sets["val"]]
+    val = RegionData(held_out, data, recipe, store, encoder, 1, tell("val"))
     text = TextEncoder.of(recipe.text_encoder)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     width = feature_width(encoder, recipe.layers)
@@ -171,7 +179,7 @@ def train_regions(
     optimizer = torch.optim.AdamW(
         head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    per_epoch = -(-len(train.samples) // recipe.batch)
+    per_epoch = -(-len(train.entries) // recipe.batch)
     steps = per_epoch * recipe.epochs
     head, optimizer = accelerator.prepare(head, optimizer)
     plain = accelerator.unwrap_model(head)
@@ -186,7 +194,7 @@ def train_regions(
         head.train()
         sums: dict[str, float] = {}
         for number, indices in enumerate(
-            _batches(len(train.samples), recipe.batch, rng)
+            _batches(len(train.entries), recipe.batch, rng)
         ):
             step = epoch * per_epoch + number + 1
             for group in optimizer.param_groups:
@@ -208,13 +216,13 @@ def train_regions(
         head.eval()
         held = 0.0
         with torch.no_grad():
-            for index in range(len(val.samples)):
+            for index in range(len(val.entries)):
                 batch = val.batch([index], [0])
                 terms = _forward(
                     head, accelerator, batch, text.encode(labels), len(labels)
                 )
                 held += sum(WEIGHTS[n] * float(t) for n, t in terms.items()) / len(
-                    val.samples
+                    val.entries
                 )
         log.add(
             epoch=epoch + 1,
@@ -226,7 +234,7 @@ def train_regions(
             + " ".join(f"{n} {v:.3f}" for n, v in sums.items())
             + f", held out {held:.3f}"
         )
-        if held < best or not val.samples:
+        if held < best or not val.entries:
             best = held
             save_tensors(
                 {k: v.to(torch.bfloat16) for k, v in plain.state_dict().items()},
@@ -276,19 +284,18 @@ def _detect_samples(path: Path) -> Iterator[Sample]:
     yield from (s for s in read_samples(path) if s.task == "detect")
 
 
-def _empty_samples(path: Path, recipe: RegionRecipe) -> list[Sample]:
-    """Return pictures of scenes that show none of the objects: they must stay empty.
+def _scenes(path: Path) -> list[Labelled]:
+    """Return the pictures of scenes that surely show none of some objects.
 
-    VHR-10 has no such picture; without them a head finds airplanes in fields.
+    VHR-10 has no picture without objects; without such pictures a head finds airplanes
+    in fields.
     """
     found = {
         sample.images[0].path: sample
         for sample in read_samples(path)
-        if sample.task == "classify" and sample.answers[0] in EMPTY_SCENES
+        if sample.task == "classify" and sample.answers[0] in ABSENT
     }
-    rng = np.random.default_rng([recipe.seed, 17])
-    chosen = rng.permutation(sorted(found))[: recipe.empty]
-    return [found[str(name)] for name in chosen]
+    return [Labelled.of(found[name]) for name in sorted(found)]
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:

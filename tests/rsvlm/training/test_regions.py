@@ -17,12 +17,13 @@ from rsvlm.models.finder import FinderSettings
 from rsvlm.models.region_head import RegionMaps, peaks
 from rsvlm.samples import read_samples
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.region_data import EMPTY_SCENES, UNSURE, RegionData
+from rsvlm.training.mosaic import ABSENT, Entry, Labelled
+from rsvlm.training.region_data import RegionData
 from rsvlm.training.regions import (
     STRANGERS,
     WEIGHTS,
     RegionRecipe,
-    _empty_samples,
+    _scenes,
     region_loss,
     train_regions,
     wordings,
@@ -156,14 +157,15 @@ def data(
 ) -> RegionData:
     recipe = region_recipe.model_copy(update={"variants": 3})
     samples = [s for s in read_samples(smoke_data / "val.jsonl") if s.task == "detect"]
+    entries = [Entry((Labelled.of(sample),)) for sample in samples]
     return RegionData(
-        samples, smoke_data, recipe, FeatureCache(features, "test"),
+        entries, smoke_data, recipe, FeatureCache(features, "test"),
         frozen_encoder(str(encoder_folder)), 3, lambda done, total: None,
     )  # fmt: skip
 
 
 def test_targets_fit_the_colours_of_each_variant(data: RegionData) -> None:
-    for index in range(len(data.samples)):
+    for index in range(len(data.entries)):
         for variant in range(3):
             entry = data.entry(index, variant)
             h, w = entry["features"].shape[1:]
@@ -226,7 +228,7 @@ def test_perfect_maps_cost_little_and_give_the_boxes(data: RegionData) -> None:
         for k, label in enumerate(OBJECTS):
             truth = sorted(
                 [v * scale for v in t.hbb]
-                for t in data.samples[row].targets
+                for t in data.entries[row].cells[0].sample.targets
                 if t.label == label
             )
             boxes = peaks(maps.heat[row, k], maps.size[row], maps.offset[row], 7.0, 20)
@@ -234,7 +236,7 @@ def test_perfect_maps_cost_little_and_give_the_boxes(data: RegionData) -> None:
             assert sure == [pytest.approx(box, abs=0.1) for box in truth]
 
 
-def test_pictures_of_empty_scenes_teach_what_is_not_there(
+def test_pictures_of_scenes_teach_what_is_not_there(
     region_recipe: RegionRecipe,
     smoke_data: Path,
     features: Path,
@@ -242,14 +244,14 @@ def test_pictures_of_empty_scenes_teach_what_is_not_there(
     tmp_path: Path,
 ) -> None:
     recipe = region_recipe.model_copy(update={"empty": 3, "epochs": 1})
-    empty = _empty_samples(smoke_data / "train.jsonl", recipe)
-    assert len({sample.images[0].path for sample in empty}) == 3
-    assert {sample.answers[0] for sample in empty} <= set(EMPTY_SCENES)
+    scenes = _scenes(smoke_data / "train.jsonl")
+    assert {cell.sample.answers[0] for cell in scenes} <= set(ABSENT)
+    forest = next(c for c in scenes if c.sample.answers[0] == "forest")
     data = RegionData(
-        empty, smoke_data, recipe, FeatureCache(features, "test"),
+        [Entry((forest,))], smoke_data, recipe, FeatureCache(features, "test"),
         frozen_encoder(str(encoder_folder)), 1, lambda done, total: None,
     )  # fmt: skip
-    batch = data.batch([0, 1], [0, 0], np.random.default_rng(0))
+    batch = data.batch([0], [0], np.random.default_rng(0))
     assert batch["heat"].sum() == batch["mask"].sum() == batch["weight"].sum() == 0
     labels = list(OBJECTS)
     quiet = perfect(batch, len(labels), 0)
@@ -258,7 +260,7 @@ def test_pictures_of_empty_scenes_teach_what_is_not_there(
         heat[:, labels.index(label)] = 3.0
         loud = RegionMaps(heat, quiet.size, quiet.offset, quiet.mask)
         cost = region_loss(loud, batch, len(labels))["heat"]
-        assert (cost > 10) == (label not in UNSURE), label
+        assert (cost > 10) == (label in ABSENT["forest"]), label
     train_regions(recipe, smoke_data, tmp_path, features)
     assert all(np.isfinite(lines(tmp_path)[0][term]) for term in WEIGHTS)
 
