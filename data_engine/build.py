@@ -142,7 +142,8 @@ def _frequency(records: Iterable[Record]) -> dict[str, int]:
 def _jsonl(samples: Iterable[Sample]) -> bytes:
     lines = (
         json.dumps(
-            sample.model_dump(mode="json", by_alias=True, exclude_none=True),
+            sample.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            | {"schema": sample.schema_},
             ensure_ascii=False,
             separators=(",", ":"),
         )

@@ -45,8 +45,28 @@ class Target(_Record):
     )
 
 
+class MaskRle(_Record):
+    """A mask over the whole image: COCO run-length code."""
+
+    size: tuple[int, int] = Field(description="rows and columns of the image, px")
+    counts: str = Field(description="compressed COCO counts")
+
+
 class Sample(_Record):
-    """One training or evaluation record."""
+    """One training or evaluation record.
+
+    What is asked stands in ``conversation``, what is right in one of the last fields:
+
+    ============ =====================================================================
+    caption      ``answers``: reference captions
+    vqa, count   ``answers``: accepted answers; with ``options``: accepted letters
+    classify     ``answers``: the class; ``options``: the class list
+    ground       ``targets``: the objects meant
+    detect       ``targets``: every object
+    segment      ``targets`` with polygons, or ``mask``; neither: no such object
+    retrieve     ``relevant``: id of a record -> grade
+    ============ =====================================================================
+    """
 
     schema_: Literal["rsvlm.sample/1"] = Field("rsvlm.sample/1", alias="schema")
     id: str
@@ -55,6 +75,13 @@ class Sample(_Record):
     conversation: tuple[Turn, ...] = ()
     targets: tuple[Target, ...] = ()
     answers: tuple[str, ...] = ()
+    options: tuple[str, ...] = Field((), description="choices or classes, in order")
+    mask: MaskRle | None = None
+    relevant: dict[str, float] = Field(default_factory=dict)
+    roi: tuple[float, float, float, float] | None = Field(
+        None, description="where the answer can be seen: x0, y0, x1, y1, raster px"
+    )
+    type: str | None = Field(None, description="kind of question, as upstream calls it")
     source: str
     licence: str
     split: Literal["train", "val", "test"]

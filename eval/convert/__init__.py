@@ -1,0 +1,1 @@
+"""Readers of upstream benchmark layouts: files of others in, samples out."""

@@ -1,0 +1,1 @@
+"""Readers of published result files: predictions of others in, ours out."""
