@@ -16,7 +16,6 @@ from rsvlm.data_engine.phrases import (
     CLASS_CAPTIONS,
     OBJECT_CAPTIONS,
     SCENE_CAPTIONS,
-    WORDINGS,
     canonical_name,
     fill,
     listing,
@@ -26,6 +25,7 @@ from rsvlm.data_engine.phrases import (
     words_for,
 )
 from rsvlm.data_engine.records import Record, Split
+from rsvlm.data_engine.wordings import WORDINGS
 from rsvlm.samples import ImageRef, Sample, Target, Turn
 
 #: Share of images with a question for a class that is not there: "how many" and "where".

@@ -1,5 +1,6 @@
 """The checkpoint that ships: complete, small, documented, and it sees."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_the_model_card_names_data_and_terms() -> None:
     for words in ("NWPU VHR-10", "RSSCN7", "research purposes only", "Apache-2.0"):
         assert words in card
     assert "@@" not in card
+
+
+def test_no_file_names_a_path_of_the_machine_that_made_it() -> None:
+    for path in TINY.glob("*.json"):
+        assert not re.search(r'"/\w', path.read_text(encoding="utf-8")) or (
+            path.name == "tokenizer.json"
+        ), path.name
 
 
 @pytest.mark.model

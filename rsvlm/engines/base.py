@@ -14,14 +14,22 @@ class Capabilities:
     Attributes:
         max_images: Most pictures a conversation.
         max_side: Longest side of a picture that it makes use of, in px.
-        dialect: Name of its grounding dialect, a key of ``rsvlm.codec.DIALECTS``.
+        dialect: Name of its grounding dialect, a key of ``rsvlm.dialects.DIALECTS``.
+        dialect_known: Whether that is known, or a guess for a strange model.
+        reply_tokens: Tokens that it may write whatever the task: models that were not
+            trained on our short answers need room. None leaves it to the task.
         sensors: Sensors that it was trained on.
+        gsd_m: Finest and coarsest ground sample distance that it was trained on, m/px;
+            None where that is not known.
     """
 
     max_images: int = 1
     max_side: int = 1344
     dialect: str = "rsvlm"
+    dialect_known: bool = True
+    reply_tokens: int | None = None
     sensors: frozenset[str] = frozenset({"optical"})
+    gsd_m: tuple[float, float] | None = None
 
 
 class Engine(Protocol):

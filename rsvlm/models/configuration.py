@@ -47,6 +47,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         projector_width: int = 256,
         bases: dict[str, str] | None = None,
         lora: dict[str, Any] | None = None,
+        trained_gsd_m: tuple[float, float] | None = None,
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -66,6 +67,8 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
             projector_width: Width that patches are reduced to before that.
             bases: Part name -> asset that holds its frozen weights.
             lora: Rank and alpha of the low-rank updates in the checkpoint.
+            trained_gsd_m: Finest and coarsest ground sample distance of the training
+                pictures, m/px; None where it is not known.
             tie_word_embeddings: Whether the output layer shares the embeddings.
             **kwargs: Fields of Transformers' base class.
         """
@@ -80,6 +83,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         self.projector_width = projector_width
         self.bases = bases
         self.lora = lora
+        self.trained_gsd_m = list(trained_gsd_m) if trained_gsd_m else None
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     @property

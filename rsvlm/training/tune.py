@@ -61,6 +61,8 @@ def initial_model(recipe: TuneRecipe, tokenizer: Any) -> RSVLMForConditionalGene
         name: AutoConfig.from_pretrained(base_folder(asset)).to_dict()
         for name, asset in bases.items()
     }
+    for part in parts.values():  # a path of this machine is nobody's business
+        part.pop("_name_or_path", None)
     config = RSVLMConfig(
         text_config=parts["language_model"],
         optical_config=parts["optical_encoder"],
@@ -71,6 +73,7 @@ def initial_model(recipe: TuneRecipe, tokenizer: Any) -> RSVLMForConditionalGene
         projector_factor=recipe.factor,
         bases=bases,
         lora={"rank": recipe.rank, "alpha": recipe.alpha},
+        trained_gsd_m=recipe.trained_gsd_m,
     )
     check_layers(config.optical_config, recipe.layers)
     multiple = config.optical_config.patch_size * recipe.factor

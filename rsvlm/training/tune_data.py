@@ -60,6 +60,9 @@ class TuneRecipe(Recipe):
     repeats: dict[str, float] = Field(
         default_factory=dict, description="source -> how often an epoch shows it"
     )
+    trained_gsd_m: tuple[float, float] | None = Field(
+        None, description="finest and coarsest m/px of the training pictures"
+    )
     check_every: int = Field(100, description="steps between held-out checks")
     check_pictures: int = 64
     seed: int = 0

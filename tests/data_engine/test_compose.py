@@ -10,8 +10,9 @@ import pytest
 
 from rsvlm.data_engine import phrases
 from rsvlm.data_engine.compose import compose
-from rsvlm.data_engine.phrases import QUESTIONS, WORDINGS, fill, words_for
+from rsvlm.data_engine.phrases import fill, words_for
 from rsvlm.data_engine.records import SPLITS, Record, Split
+from rsvlm.data_engine.wordings import QUESTIONS, WORDINGS
 from rsvlm.labels import OBJECTS, SCENES, canonical, plural_of
 from rsvlm.samples import Sample, Target
 

@@ -68,6 +68,20 @@ def raster(tmp_path: Path) -> Iterator[Raster]:
         yield opened
 
 
+@pytest.mark.parametrize(
+    ("gsd", "warned"), [(1.0, False), (3.9, False), (4.2, True), (0.04, True)]
+)
+def test_a_strange_ground_resolution_is_said(
+    tmp_path: Path, gsd: float, warned: bool
+) -> None:
+    engine = StubEngine(["Fields."])
+    engine.capabilities = Capabilities(gsd_m=(0.1, 2.0))
+    with Raster.open(write(tmp_path / "a.tif", gsd=gsd)) as raster:
+        answer = Assistant(engine).ask([raster], "Describe this scene.")
+    said = [w for w in answer.warnings if "0.1 to 2 m per pixel" in w]
+    assert bool(said) == warned
+
+
 SHIPS = {"ship": [HBB(10, 10, 30, 20), HBB(50, 40, 60, 70)]}
 
 

@@ -1,0 +1,65 @@
+"""What to doubt: views unlike those of the training, boxes in a strange unit.
+
+A model answers whatever it is shown; these sentences tell when that is a guess.
+"""
+
+from collections.abc import Sequence
+
+from rsvlm.dialects import get_dialect, misfit
+from rsvlm.engines.base import Engine
+from rsvlm.geometry import Window
+from rsvlm.render import View
+
+#: A ground resolution this many times beyond those of the training is a strange one.
+FAR = 2.0
+
+
+def doubts(
+    engine: Engine, views: Sequence[View], gsds: Sequence[float | None]
+) -> list[str]:
+    """Return a sentence for each way in which views are strange to a model.
+
+    Args:
+        engine: The model, with what it was trained on among its capabilities.
+        views: What it is shown.
+        gsds: Ground sample distance of the raster of each view, m/px.
+    """
+    said = []
+    if "sar" in {view.sensor for view in views} - engine.capabilities.sensors:
+        said.append(
+            f"The model {engine.name} was not trained on SAR images; what it "
+            "says about one is a guess."
+        )
+    trained = engine.capabilities.gsd_m
+    for view, gsd in zip(views, gsds, strict=True):
+        if trained is None or gsd is None:
+            continue
+        seen = gsd * max(view.window.scale)
+        if not trained[0] / FAR <= seen <= trained[1] * FAR:
+            said.append(
+                f"The model {engine.name} was trained on images of {trained[0]:g} "
+                f"to {trained[1]:g} m per pixel and sees this one at {seen:.3g} m; what "
+                "it says about it is a guess."
+            )
+    return said
+
+
+def strange_boxes(engine: Engine, reply: str, window: Window) -> list[str]:
+    """Return a sentence for each reason why boxes of a model may lie elsewhere.
+
+    Args:
+        engine: The model; its dialect may be a guess.
+        reply: What it answered when it was asked for boxes.
+        window: What it saw.
+    """
+    codec = get_dialect(engine.capabilities.dialect)
+    doubt = misfit(codec, reply, window)
+    said = [doubt] if doubt else []
+    if codec.parse(reply, window) and not engine.capabilities.dialect_known:
+        said.append(
+            f"How the model {engine.name} counts coordinates is not known; its boxes "
+            f"were read as {codec.name!r}."
+        )
+    if said and engine.kind == "remote":
+        said[-1] += " Name its dialect: URL?dialect=NAME#MODEL."
+    return said
