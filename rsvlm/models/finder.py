@@ -127,13 +127,7 @@ class RegionFinder:
             encoder = frozen_encoder(settings.encoder)
         width = feature_width(encoder, settings.layers)
         head = RegionHead(width, describe.width, settings.width, settings.embedding)
-        try:
-            head.load_state_dict(load_tensors(folder / HEAD_FILE))
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{folder / HEAD_FILE} does not fit {SETTINGS_FILE}: "
-                f"{' '.join(str(error).split())[:200]}. Copy the folder again."
-            ) from error
+        load_weights(head, folder / HEAD_FILE)
         return cls(settings, head.float(), encoder, describe)
 
     @torch.no_grad()
@@ -273,6 +267,21 @@ class RegionFinder:
         if array.sum() < 0.05 * array.size:
             return None
         return Mask.from_array(array, x0, y0)
+
+
+def load_weights(head: RegionHead, path: Path) -> None:
+    """Load the weights of a region head from a file.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or of another size.
+    """
+    try:
+        head.load_state_dict(load_tensors(path))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit the settings of the head: "
+            f"{' '.join(str(error).split())[:200]}. Copy the folder again."
+        ) from error
 
 
 def save_settings(settings: FinderSettings, folder: Path) -> None:

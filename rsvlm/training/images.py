@@ -1,7 +1,8 @@
 """The list of images that a checkpoint was trained on: ``train-images.txt``.
 
-One SHA-256 a line, sorted, each once. The evaluation reads it to keep a model from being
-measured on what it has seen.
+One SHA-256 a line, sorted, each once. Images that a checkpoint was chosen or calibrated
+by belong to it too. The evaluation reads it to keep a model from being measured on what
+it has seen.
 """
 
 import os

@@ -40,6 +40,7 @@ class RegionRecipe(Recipe):
     )
     empty: int = Field(0, ge=0, description="pictures of scenes without objects")
     mosaics: int = Field(0, ge=0, description="views of four windows")
+    start: str = Field("", description="checkpoint whose head training starts from")
     seed: int = 0
 
 

@@ -15,9 +15,15 @@ from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
 from rsvlm.labels import FORMS, OBJECTS
-from rsvlm.models.checkpoint import save_tensors
+from rsvlm.models.checkpoint import find_checkpoint, save_tensors
 from rsvlm.models.encoder import check_layers, feature_width, frozen_encoder
-from rsvlm.models.finder import HEAD_FILE, FinderSettings, RegionFinder, save_settings
+from rsvlm.models.finder import (
+    HEAD_FILE,
+    FinderSettings,
+    RegionFinder,
+    load_weights,
+    save_settings,
+)
 from rsvlm.models.region_head import RegionHead, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
@@ -135,10 +141,12 @@ def train_regions(
     Raises:
         SettingsError: If the data hold no sample with objects, if the recipe does not
             fit the encoder, or if ``out`` holds another run.
+        CheckpointError: If the head to start from is missing or of another size.
     """
     from accelerate import Accelerator
 
     files = input_files(data, {"train": recipe.train, "val": recipe.val})
+    begin = find_checkpoint(recipe.start) / HEAD_FILE if recipe.start else None
     sets = {name: list(_detect_samples(path)) for name, path in files.items()}
     if not sets["train"]:
         raise SettingsError(
@@ -153,7 +161,7 @@ def train_regions(
     entries += mosaics(full, scenes, recipe.mosaics, recipe.seed)
     encoder = frozen_encoder(recipe.encoder)
     check_layers(encoder.config, recipe.layers)
-    log = RunLog(out, recipe, files)
+    log = RunLog(out, recipe, files | ({"start": begin} if begin else {}))
     torch.manual_seed(recipe.seed)
     store = FeatureCache(
         cache,
@@ -176,6 +184,8 @@ def train_regions(
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     width = feature_width(encoder, recipe.layers)
     head = RegionHead(width, text.width, recipe.width, recipe.embedding)
+    if begin:
+        load_weights(head, begin)
     optimizer = torch.optim.AdamW(
         head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )

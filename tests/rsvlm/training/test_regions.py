@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rsvlm.errors import SettingsError
+from rsvlm.errors import CheckpointError, SettingsError
 from rsvlm.labels import OBJECTS
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings
@@ -107,6 +107,28 @@ def test_a_head_that_is_trained_longer_finds_more(
     epochs = [line for line in lines(tmp_path) if "epoch" in line]
     assert epochs[-1]["val_loss"] < 0.8 * epochs[0]["val_loss"]
     assert epochs[-1]["size"] < 0.5 * epochs[0]["size"]
+
+
+def test_training_starts_from_the_head_of_a_checkpoint(
+    region_recipe: RegionRecipe,
+    region_run: Path,
+    smoke_data: Path,
+    features: Path,
+    tmp_path: Path,
+) -> None:
+    first = shutil.copytree(region_run, tmp_path / "first")
+    (first / "config.json").write_text("{}")
+    still = {"start": str(first), "learning_rate": 0.0, "weight_decay": 0.0}
+    recipe = region_recipe.model_copy(update=still | {"epochs": 1})
+    train_regions(recipe, smoke_data, tmp_path / "out", features)
+    one = load_file(first / "regions.safetensors")
+    two = load_file(tmp_path / "out" / "regions.safetensors")
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["inputs"].keys() == {"train", "val", "start"}
+    wide = recipe.model_copy(update={"width": 64})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train_regions(wide, smoke_data, tmp_path / "wide", features)
 
 
 def test_pictures_without_objects_and_data_without_val(
