@@ -1,31 +1,35 @@
-"""Settings to an assistant: the only place that wires parts together."""
+"""Settings to an assistant: the only place that wires parts together.
+
+The parts are imported where they are needed: a served model needs no torch.
+"""
 
 from rsvlm.assistant import Assistant
-from rsvlm.errors import SettingsError
-from rsvlm.models.checkpoint import find_checkpoint
 
 
 def build_assistant(model: str = "tiny") -> Assistant:
-    """Return an assistant for a checkpoint.
+    """Return an assistant for a checkpoint or a served model.
 
     Args:
-        model: Name of a shipped checkpoint, or a checkpoint folder.
+        model: Name of a shipped checkpoint, a checkpoint folder, or ``URL#NAME`` of a
+            model behind an OpenAI-compatible server.
 
     Returns:
-        Assistant with the local engine and, where the checkpoint has one, its region
-        head on the same encoder.
+        For a checkpoint: the local engine and, where the checkpoint has one, its
+        region head on the same encoder. For a served model: that model alone, so that
+        what it says is what one reads.
 
     Raises:
-        SettingsError: If ``model`` is a URL.
+        SettingsError: If a URL is none, or its settings cannot be used.
+        UnknownNameError: If there is no such setting or dialect.
+        MissingExtraError: If the client for servers is not installed.
+        EngineError: If the URL names no model and the server does not answer.
         CheckpointError: If there is no such checkpoint, or it is damaged.
         AssetError: If a frozen part cannot be fetched.
     """
     if "://" in model:
-        raise SettingsError(
-            f"The model {model!r} is a URL; this version runs local checkpoints only. "
-            "Give a checkpoint folder or the name 'tiny'."
-        )
+        return _served(model)
     from rsvlm.engines.local import LocalEngine
+    from rsvlm.models.checkpoint import find_checkpoint
     from rsvlm.models.finder import SETTINGS_FILE, RegionFinder
 
     folder = find_checkpoint(model)
@@ -34,3 +38,10 @@ def build_assistant(model: str = "tiny") -> Assistant:
     if (folder / SETTINGS_FILE).is_file():
         finder = RegionFinder.load(folder, engine.encoder)
     return Assistant(engine, finder)
+
+
+def _served(model: str) -> Assistant:
+    from rsvlm.engines.remote import RemoteEngine
+    from rsvlm.engines.remote_settings import read_settings
+
+    return Assistant(RemoteEngine(read_settings(model)))

@@ -4,7 +4,6 @@ The one path of data. The command line, the server, the chat page, batch runs an
 evaluation all call :meth:`Assistant.ask`.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,8 @@ from rsvlm.answer import (
     TraceStep,
     keep_citations,
 )
+from rsvlm.dialects import get_dialect
+from rsvlm.doubts import doubts, strange_boxes
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Findings, Purpose, ShapeKind
@@ -34,6 +35,7 @@ from rsvlm.replies import (
     counts,
     found_text,
     presence_text,
+    told_text,
     too_small_text,
     unknown_text,
 )
@@ -144,12 +146,8 @@ class Assistant:
             view = raster.preview(max_side=side, image=index)
             state.views.append(view)
             state.trace.append(trace_step("look", view, start))
-        unseen = {v.sensor for v in state.views} - self.engine.capabilities.sensors
-        if "sar" in unseen:
-            state.warnings.append(
-                f"The model {self.engine.name} was not trained on SAR images; what it "
-                "says about one is a guess."
-            )
+        gsds = [raster.gsd for raster in rasters]
+        state.warnings += doubts(self.engine, state.views, gsds)
 
     def _recall(self, state: State, rasters: Sequence[Raster]) -> None:
         if self.retriever is not None:
@@ -211,8 +209,8 @@ class Assistant:
     ) -> _Verdict:
         if state.task.name == "compare" and self.engine.capabilities.max_images < 2:
             return self._compare(state, rasters, zoom, seed)
-        reply, generation = self._generate(state, state.views, seed, on_text)
-        confidence = _certainty(generation)
+        reply, generation = self._generate(state, state.views, seed, on_text, shape)
+        confidence = generation.certainty
         if not self._needs_regions(state) or self.finder is None:
             return self._text(state, rasters, reply, confidence, zoom)
         kind = shape or ("mask" if state.task.name == "segment" else "hbb")
@@ -243,25 +241,29 @@ class Assistant:
         views: Sequence[View],
         seed: int | None,
         on_text: Callable[[str], None] | None = None,
+        shape: ShapeKind | None = None,
     ) -> tuple[Reply, Generation]:
         start = time.perf_counter()
-        most = self.engine.capabilities.max_images
+        able = self.engine.capabilities
+        most, codec = able.max_images, get_dialect(able.dialect)
         if len(views) > most:
             state.warnings.append(
                 f"The model {self.engine.name} looks at {most} image at a time; the "
                 f"question was put to the first of {len(views)}."
             )
         passages = [f"{item.text} ({item.source})" for item in state.evidence]
-        messages = state.task.messages(state.question, views[:most], passages)
+        messages = state.task.messages(
+            state.question, views[:most], passages, codec.instruction(shape)
+        )
         generation = self.engine.generate(
             messages,
-            max_tokens=MAX_TOKENS.get(state.task.name, 48),
+            max_tokens=able.reply_tokens or MAX_TOKENS.get(state.task.name, 48),
             seed=seed,
             on_text=on_text,
         )
         spent = 1000 * (time.perf_counter() - start)
         state.timing["generate"] = state.timing.get("generate", 0.0) + spent
-        reply = state.task.parse(generation.text, views[0].window)
+        reply = state.task.parse(generation.text, views[0].window, codec)
         state.trace.append(
             TraceStep(step="ask", score=generation.mean_logprob, ms=round(spent))
         )
@@ -291,7 +293,14 @@ class Assistant:
             if found:
                 seen = counts([region.label for region in found])
                 text = f"{text} Found by the region head: {seen}."
-        return _Verdict(text or "(no answer)", confidence, found or reply.regions)
+        if state.task.boxes:
+            window = state.views[0].window
+            state.warnings += strange_boxes(self.engine, reply.text, window)
+            labels = [region.label for region in reply.regions]
+            asked = state.subject.name if state.subject else None
+            text = told_text(text, labels, asked)
+            return _Verdict(text, confidence, reply.regions, len(reply.regions))
+        return _Verdict(text or "(no answer)", confidence, found)
 
     def _presence(
         self,
@@ -335,7 +344,7 @@ class Assistant:
         lines, sure = [], 1.0
         for index, view in enumerate(state.views):
             reply, generation = self._generate(caption, [view], seed)
-            sure = min(sure, _certainty(generation))
+            sure = min(sure, generation.certainty)
             seen = counts([region.label for region in found if region.image == index])
             lines.append(
                 f"Image {index + 1}: {reply.text} Found: {seen or 'no known object'}."
@@ -380,12 +389,6 @@ class Assistant:
             warnings=tuple(dict.fromkeys(state.warnings)),
             timing_ms={name: round(ms) for name, ms in state.timing.items()},
         )
-
-
-def _certainty(generation: Generation) -> float:
-    """Return the geometric mean probability of a reply's tokens; 0.5 where unknown."""
-    mean = generation.mean_logprob
-    return math.exp(mean) if mean is not None else 0.5
 
 
 def _mean(values: Sequence[float]) -> float:

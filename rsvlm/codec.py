@@ -1,4 +1,4 @@
-"""Regions to text and back: the grounding dialect of rsvlm.
+"""Regions to text and back: the grounding dialect of rsvlm, and what a dialect is.
 
 Coordinates in text are whole numbers from 0 to 1000: x in 1/1000 of the view's width,
 y in 1/1000 of its height. They exist only in this file; regions enter and leave in
@@ -24,35 +24,16 @@ Source:
     https://arxiv.org/abs/2411.11904.
 """
 
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Ring, Shape, Window
+from rsvlm.items import plain_label, read_items, read_numbers
 from rsvlm.textmask import read_grid, to_grid, write_grid
 
 #: Vertices of a polygon that are written; more are simplified away.
 MAX_POINTS = 32
-#: Characters before a bracket in which its label is looked for.
-LABEL_REACH = 200
-#: Numbers beyond are no coordinates in any unit.
-LARGEST = 1e9
-
-_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_BRACKET = re.compile(r"[\[(]([^\[\]()]*)[\])]")
-_KEYWORD = re.compile(r"(?<!\w)(polygon|poly|mask)(\s*)[\[(]*\Z", re.IGNORECASE)
-_OBJECT = re.compile(r"\{[^{}]*\}")
-_SENTENCE_END = re.compile(r"[;:\n]|[.!?]\s")
-_LEADING = re.compile(r"(?:and|(?:there|here) (?:is|are))\b\s*", re.IGNORECASE)
-_TRAILING = re.compile(
-    r"(?:\s*\b(?:is|are|lies?|located|at|in))+\Z|\A(?:it|they|this|these|that)\Z",
-    re.IGNORECASE,
-)
-_MARKUP = re.compile(r"[\[\](){}\"'`*|<>#\u2022]+")
-_SHAPE_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "hbb", "obb", "quad", "polygon")
-_LABEL_KEYS = ("label", "name", "class", "category")
 
 
 class Codec(Protocol):
@@ -60,7 +41,19 @@ class Codec(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the dialect in :data:`DIALECTS`."""
+        """Name of the dialect in :data:`rsvlm.dialects.DIALECTS`."""
+        ...
+
+    def instruction(self, shape: str | None = None) -> str:
+        """Return the sentence that asks for regions of a kind, or for boxes."""
+        ...
+
+    def picture_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size in px at which the model should be given a picture."""
+        ...
+
+    def extent(self, window: Window) -> tuple[int, int]:
+        """Return the largest x and y that a text about the window may hold."""
         ...
 
     def encode(self, regions: Sequence[Region], window: Window) -> str:
@@ -84,6 +77,18 @@ class RsvlmCodec:
     SCALE: ClassVar[int] = 1000
     grid: int = 16
 
+    def instruction(self, shape: str | None = None) -> str:
+        """Return the sentence of the training, the same for every kind."""
+        return "Answer with boxes."
+
+    def picture_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the same size: text units do not depend on it."""
+        return width, height
+
+    def extent(self, window: Window) -> tuple[int, int]:
+        """Return 1000 and 1000, whatever the window."""
+        return self.SCALE, self.SCALE
+
     def encode(self, regions: Sequence[Region], window: Window) -> str:
         """Write regions as text, grouped by label in order of first appearance.
 
@@ -101,7 +106,7 @@ class RsvlmCodec:
         for region in regions:
             item = self._write(region.shape, window)
             if item:
-                groups.setdefault(_plain(region.label), []).append(item)
+                groups.setdefault(plain_label(region.label), []).append(item)
         # Unlabelled ones come first: elsewhere they would read as the label before.
         parts = [
             f"{label} {','.join(items)}".strip()
@@ -124,8 +129,7 @@ class RsvlmCodec:
             Regions in raster pixels, in reading order, with confidence 1.
         """
         found = []
-        items = list(_json_items(text)) or list(_text_items(text))
-        for label, keyword, content in items:
+        for label, keyword, content in read_items(text):
             shape = self._read(keyword, content, window)
             if shape is not None:
                 found.append(Region(shape, label))
@@ -196,7 +200,7 @@ class RsvlmCodec:
             view = Window(window.box, columns, rows)
             mask = view.to_raster(Mask.from_array(cells))
             return mask if mask.area else None
-        numbers = [self._clamped(value) for value in _numbers(content)]
+        numbers = [self._clamped(value) for value in read_numbers(content)]
         points = tuple(zip(numbers[::2], numbers[1::2], strict=False))
         shape: Shape
         if len(numbers) == 4 and keyword != "poly":
@@ -212,9 +216,6 @@ class RsvlmCodec:
         return self._units(window).to_raster(shape) if shape.area else None
 
 
-DIALECTS: dict[str, Codec] = {codec.name: codec for codec in (RsvlmCodec(),)}
-
-
 def _joined(keyword: str, ring: Sequence[tuple[float, float]]) -> str:
     return f"{keyword}[{','.join(f'{int(x)},{int(y)}' for x, y in ring)}]"
 
@@ -223,78 +224,3 @@ def _from_top(ring: Ring) -> Ring:
     """Start with the topmost point, so that one shape has one text."""
     first = min(range(len(ring)), key=lambda i: (ring[i][1], ring[i][0]))
     return ring[first:] + ring[:first]
-
-
-def _plain(label: str) -> str:
-    """Remove from a label what the grammar uses."""
-    text = re.sub(r"[;:\s]|[.!?](?=\s|\Z)", " ", _MARKUP.sub(" ", label))
-    return " ".join(text.split()).strip(" ,-")
-
-
-def _numbers(content: str) -> list[float]:
-    """Return the numbers of a bracket, none when anything else stands in it."""
-    if _NUMBER.sub("", content).strip(" ,;\t\r\n"):
-        return []
-    return [float(number) for number in _NUMBER.findall(content)]
-
-
-def _text_items(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (label, keyword, content) of every bracket that holds a shape."""
-    label, end = "", 0
-    pending: tuple[str, str, str] | None = None  # points written as pairs: (1,2),(3,4)
-    for bracket in _BRACKET.finditer(text):
-        content = bracket[1]
-        count, is_mask = len(_numbers(content)), read_grid(content) is not None
-        if count < 2 and not is_mask:
-            continue  # a remark in brackets
-        before = text[max(end, bracket.start() - LABEL_REACH) : bracket.start()]
-        end = bracket.end()
-        if pending and count == 2 and not before.strip(" ,\t"):
-            pending = (*pending[:2], f"{pending[2]},{content}")
-            continue
-        if pending:
-            yield pending
-        keyword = ""
-        word = _KEYWORD.search(before)
-        if word and (not word[2] or _label(before[: word.start()])):
-            keyword = "mask" if word[1].lower() == "mask" else "poly"
-            # "solar mask [1,2,3,4]" is a box with that label.
-            if word[2] and not is_mask and (keyword == "mask" or count in (3, 4)):
-                keyword = ""
-            else:
-                before = before[: word.start()]
-        label = _label(before) or label
-        pending = (label, keyword, content)
-        if count != 2:
-            yield pending
-            pending = None
-    if pending:
-        yield pending
-
-
-def _label(before: str) -> str:
-    """Return the name that stands before a bracket, "" when none does."""
-    text = _MARKUP.sub(" ", before).strip().rstrip(" ,:=->\u2013\u2014")
-    text = _SENTENCE_END.split(text)[-1].strip(" ,.-\t\r")
-    text = _TRAILING.sub("", _TRAILING.sub("", _LEADING.sub("", text, count=1)).strip())
-    known = text in _SHAPE_KEYS or not any(letter.isalpha() for letter in text)
-    return "" if known else " ".join(text.split())
-
-
-def _json_items(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (label, keyword, content) of every complete JSON object with a shape."""
-    for match in _OBJECT.finditer(text):
-        try:
-            record = json.loads(match[0])
-        except (ValueError, RecursionError):
-            continue
-        key = next((key for key in _SHAPE_KEYS if key in record), None)
-        values = record[key] if key else None
-        if not isinstance(values, list):
-            continue
-        flat = [n for v in values for n in (v if isinstance(v, list) else [v])]
-        if not all(isinstance(n, (int, float)) and abs(n) < LARGEST for n in flat):
-            continue
-        label = next((record[k] for k in _LABEL_KEYS if k in record), "")
-        content = ",".join(f"{float(n):.3f}" for n in flat)
-        yield str(label).strip(), "poly" if key == "polygon" else "", content

@@ -6,6 +6,7 @@ Anything that is not an :class:`RsvlmError` is a bug and keeps its traceback.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import ClassVar
 
 
 class RsvlmError(Exception):
@@ -55,7 +56,31 @@ class SettingsError(RsvlmError, ValueError):
 
 
 class EngineError(RsvlmError):
-    """Raised when the engine that runs the model fails or gives no answer."""
+    """Raised when the engine that runs the model fails or gives no answer.
+
+    Attributes:
+        status: What a record of predictions says of it.
+    """
+
+    status: ClassVar[str] = "error"
+
+
+class EngineTimeoutError(EngineError):
+    """Raised when a served model does not answer in time."""
+
+    status = "timeout"
+
+
+class EngineEmptyError(EngineError):
+    """Raised when a served model answers nothing."""
+
+    status = "empty"
+
+
+class EngineRefusedError(EngineError):
+    """Raised when a served model, or the filter before it, refuses to answer."""
+
+    status = "refused"
 
 
 class MissingExtraError(RsvlmError, ImportError):

@@ -4,6 +4,7 @@ A message is a role and parts; a part is text or a :class:`View`. An engine answ
 with a :class:`Generation`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,12 @@ class Generation:
     def mean_logprob(self) -> float | None:
         """Mean log probability of the written tokens, or None where unknown."""
         return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
+
+    @property
+    def certainty(self) -> float:
+        """Geometric mean probability of the written tokens; 0.5 where unknown."""
+        mean = self.mean_logprob
+        return math.exp(mean) if mean is not None else 0.5
 
 
 def views_of(messages: Sequence[Message]) -> list[View]:

@@ -1,9 +1,13 @@
 """Sentences whose numbers come from geometry, not from the language model."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from rsvlm.labels import FEWEST_PIXELS, count_phrase, plural_of
+
+#: A word that is not the way of a dialect to say that there is nothing.
+_WORDS = re.compile(r"(?!(?:json|none|null)\b)\b[^\W\d_]+", re.IGNORECASE)
 
 
 def listing(parts: Sequence[str]) -> str:
@@ -44,6 +48,25 @@ def found_text(labels: Sequence[str], asked: str | None) -> str:
     if labels:
         return f"Found {counts(labels)}."
     return nothing_text(asked or "known object")
+
+
+def told_text(reply: str, labels: Sequence[str], asked: str | None) -> str:
+    r"""Say in words what a model answered with regions, whatever its dialect.
+
+    Args:
+        reply: The model's text.
+        labels: Labels of the regions that it holds; "" where the model gave none.
+        asked: The object of the question, where that is known.
+
+    >>> told_text('[{"bbox_2d": [1, 2, 3, 4], "label": "Ship"}]', ["Ship"], None)
+    'Found 1 ship.'
+    >>> told_text("```json\n[]\n```", [], "ship"), told_text("I see none.", [], "ship")
+    ('No ship was found.', 'I see none.')
+    """
+    if labels:
+        names = [asked or label.lower() or "region" for label in labels]
+        return f"Found {counts(names)}."
+    return reply if _WORDS.search(reply) else nothing_text(asked or "known object")
 
 
 def nothing_text(name: str) -> str:

@@ -25,6 +25,9 @@ __all__ = ["TASKS", "Reply", "Task", "choose_task", "get_task", "harmless"]
 #: Renderings that show what an eye would see, and need no explanation.
 PLAIN_RENDERINGS = frozenset({"true-colour", "gray"})
 
+#: Makes braces of an instruction plain text in a template.
+_NO_FIELDS = str.maketrans({"{": "{{", "}": "}}"})
+
 _TAG = re.compile(r"(?<!<)<++([^<>\s]{1,64})>++")
 _TAG_START = re.compile(r"<(?=[|\uff5c])")
 _TAG_END = re.compile(r"(?<=[|\uff5c])>")
@@ -74,12 +77,25 @@ class Task:
     template: str
     boxes: bool = False
 
-    def prompt(self, question: str) -> str:
-        """Return the instruction shown to the model."""
-        return self.template.format(question=harmless(question).strip()).lstrip()
+    def prompt(self, question: str, instruction: str | None = None) -> str:
+        """Return the instruction shown to the model.
+
+        Args:
+            question: What the user wrote.
+            instruction: Sentence that asks for regions, in place of that of rsvlm;
+                without meaning for a task without regions.
+        """
+        template = self.template
+        if self.boxes and instruction is not None:
+            template = f"{{question}}\n{instruction.translate(_NO_FIELDS)}"
+        return template.format(question=harmless(question).strip()).lstrip()
 
     def messages(
-        self, question: str, views: "Sequence[View]", passages: Sequence[str] = ()
+        self,
+        question: str,
+        views: "Sequence[View]",
+        passages: Sequence[str] = (),
+        instruction: str | None = None,
     ) -> "list[Message]":
         """Return the conversation that asks one question.
 
@@ -87,6 +103,7 @@ class Task:
             question: What the user wrote.
             views: Pictures, in the order in which the model sees them.
             passages: Knowledge texts; the first gets the number 1.
+            instruction: How the dialect of the model is asked for regions.
 
         Returns:
             One user message: the views, then one text of the legends that are needed,
@@ -99,7 +116,8 @@ class Task:
             for view in views
             if view.rendering not in PLAIN_RENDERINGS and view.legend
         )
-        text = "\n".join([*legends, *_block(passages), self.prompt(question)])
+        prompt = self.prompt(question, instruction)
+        text = "\n".join([*legends, *_block(passages), prompt])
         return [Message("user", (*views, text))]
 
     def parse(self, text: str, window: "Window", codec: "Codec | None" = None) -> Reply:

@@ -61,13 +61,25 @@ def write_grid(grid: NDArray[np.bool_]) -> str:
     >>> write_grid(np.array([[0, 0], [0, 0], [0, 1]], dtype=bool))
     '3x2;0*2x2;0*1,1*1'
     """
-    lines = [
+    counted = [(line, len(list(same))) for line, same in groupby(_lines(grid))]
+    rows = [line if count == 1 else f"{line}x{count}" for line, count in counted]
+    return ";".join([f"{grid.shape[0]}x{grid.shape[1]}", *rows])
+
+
+def write_rows(grid: NDArray[np.bool_]) -> str:
+    """Return the rows of a grid, shape (R, C), without its size and repeats.
+
+    >>> write_rows(np.array([[0, 0], [0, 0], [0, 1]], dtype=bool))
+    '0*2;0*2;0*1,1*1'
+    """
+    return ";".join(_lines(grid))
+
+
+def _lines(grid: NDArray[np.bool_]) -> list[str]:
+    return [
         ",".join(f"{value:d}*{len(list(run))}" for value, run in groupby(row))
         for row in grid.tolist()
     ]
-    counted = [(line, len(list(same))) for line, same in groupby(lines)]
-    rows = [line if count == 1 else f"{line}x{count}" for line, count in counted]
-    return ";".join([f"{grid.shape[0]}x{grid.shape[1]}", *rows])
 
 
 def read_grid(text: str) -> NDArray[np.bool_] | None:
@@ -82,9 +94,17 @@ def read_grid(text: str) -> NDArray[np.bool_] | None:
     rows, columns = int(size[1]), int(size[2])
     if not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE):
         return None
+    return read_rows(text[size.end() :], rows, columns)
+
+
+def read_rows(text: str, rows: int, columns: int) -> NDArray[np.bool_]:
+    """Return the grid of a known size whose rows a text holds, shape (R, C).
+
+    Rows that are too short or missing are filled with 0, what is too long is cut.
+    """
     grid = np.zeros((rows, columns), dtype=bool)
     row = 0
-    for line in _ROW_END.split(text[size.end() :]):
+    for line in _ROW_END.split(text):
         runs = _RUN.findall(line)
         if row == rows or not runs:
             continue

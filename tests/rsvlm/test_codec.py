@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsvlm.codec import DIALECTS, MAX_POINTS, RsvlmCodec
+from rsvlm.codec import MAX_POINTS, RsvlmCodec
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, Window, iou
 
 CODEC = RsvlmCodec()
@@ -24,10 +24,6 @@ def boxes(text: str) -> list[tuple[str, tuple[float, float, float, float]]]:
 
 def shapes(text: str) -> list[Shape]:
     return [region.shape for region in CODEC.parse(text, UNITS)]
-
-
-def test_table_of_dialects() -> None:
-    assert {name: codec.name for name, codec in DIALECTS.items()} == {"rsvlm": "rsvlm"}
 
 
 def test_units_are_parts_of_the_view() -> None:

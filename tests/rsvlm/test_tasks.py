@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from rsvlm.codec import Codec
+from rsvlm.codec import Codec, RsvlmCodec
 from rsvlm.errors import UnknownNameError
 from rsvlm.geometry import HBB, Region, Window
 from rsvlm.render import View
@@ -157,18 +157,24 @@ def test_no_boxes_are_no_error() -> None:
 
 
 def test_another_dialect_reads_the_reply() -> None:
-    class Whole:
-        name = "whole"
-
-        def encode(self, regions: object, window: Window) -> str:
-            return ""
-
+    class Whole(RsvlmCodec):
         def parse(self, text: str, window: Window) -> list[Region]:
             return [Region(window.box, text)]
 
     codec: Codec = Whole()
     reply = get_task("ground").parse("all", WINDOW, codec)
     assert reply.regions == (Region(WINDOW.box, "all"),)
+
+
+def test_another_dialect_is_asked_in_its_own_words() -> None:
+    instruction = 'Write {"bbox_2d": [..]} and {0}.'
+    for task in ("ground", "segment", "detect"):
+        assert get_task(task).prompt("{q}", instruction) == f"{{q}}\n{instruction}"
+    assert get_task("vqa").prompt("Q", instruction).endswith("a short phrase.")
+    (message,) = get_task("ground").messages("Where?", [view()], (), instruction)
+    assert message.text == f"Where?\n{instruction}"
+    ours = RsvlmCodec().instruction()
+    assert get_task("ground").prompt("Q", ours) == get_task("ground").prompt("Q")
 
 
 def test_tasks_load_no_numeric_library() -> None:
