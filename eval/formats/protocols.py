@@ -93,7 +93,7 @@ CAPTION: tuple[Protocol, ...] = (
     Protocol(
         id="cider-lower-split",
         metric="caption_metric",
-        variant="cider",
+        variant="cider-d",
         legacy=True,
         tokenizer="lower-split",
     ),

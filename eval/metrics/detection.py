@@ -6,21 +6,23 @@ No number of detections per image is capped. Scores that are equal form **one** 
 of the curve, so the order in which predictions are listed never matters: when all
 scores are equal, as for language models without scores, AP is precision times recall.
 
-Matching is done image by image (:func:`match`) and the curve is made from the pooled
-results (:func:`pooled_average_precision`), so that resampling images for an interval
-costs no geometry.
+COCO's AP is in :mod:`rsvlm.eval.metrics.coco`, and what can be said of boxes without
+scores in :mod:`rsvlm.eval.metrics.unscored`. Matching one image alone (:func:`match`)
+and pooling the results (:func:`pooled_average_precision`) gives the same numbers, and
+lets images be resampled without geometry.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rsvlm.errors import SettingsError
 from rsvlm.eval.metrics.checks import check_pairs, undefined
-from rsvlm.geometry import Region, iou
+from rsvlm.eval.metrics.curves import Ranking, rank
+from rsvlm.eval.metrics.pool import Order, Pool, from_regions
+from rsvlm.eval.metrics.pool import match as match_pools
+from rsvlm.geometry import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,11 @@ def average_precision(
             threshold or a confidence is not a usable number.
     """
     check_pairs(predictions, references, "average precision")
-    return pooled_average_precision(
-        [
-            match(given, true, threshold)
-            for given, true in zip(predictions, references, strict=True)
-        ]
-    )
+    given, true = (_unlabelled(images) for images in (predictions, references))
+    areas = rank(given, true, match_pools(given, true, (threshold,)), 1).areas()
+    if np.isnan(areas).any():
+        raise undefined("average precision", "0 references")
+    return float(areas[0, 0])
 
 
 def mean_average_precision(
@@ -96,12 +97,51 @@ def mean_average_precision(
         SettingsError: As :func:`average_precision`.
     """
     check_pairs(predictions, references, "mean average precision")
-    return pooled_mean_average_precision(
-        [
-            match_by_label(given, true, threshold)
-            for given, true in zip(predictions, references, strict=True)
-        ]
-    )
+    labels, ranking = ranking_of(predictions, references, (threshold,))
+    return by_class(ranking.areas()[0].tolist(), labels)
+
+
+def ranking_of(
+    predictions: Sequence[Sequence[Region]],
+    references: Sequence[Sequence[Region]],
+    thresholds: Sequence[float],
+    order: Order = "free",
+) -> tuple[list[str], Ranking]:
+    """Return the labels, and the predictions of each by falling score.
+
+    Args:
+        predictions: The regions predicted in each image, raster pixels.
+        references: The true regions of each image, in the same order of images.
+        thresholds: Smallest IoU of a match, in (0, 1].
+        order: Who chooses first; see :mod:`rsvlm.eval.metrics.pool`.
+
+    Raises:
+        SettingsError: If a threshold or a confidence is not a usable number.
+    """
+    names: dict[str, int] = {}
+    given, true = (from_regions(images, names) for images in (predictions, references))
+    found = match_pools(given, true, thresholds, order=order)
+    return list(names), rank(given, true, found, len(names))
+
+
+def by_class(
+    values: Sequence[float], labels: Sequence[str], metric: str = "mean AP"
+) -> MeanAveragePrecision:
+    """Return the value of each label, sorted by label, and their mean.
+
+    Args:
+        values: One value a label; NaN where the label has no reference.
+        labels: The labels, in the same order.
+        metric: What the values are, for the message.
+
+    Raises:
+        SettingsError: If no label has a reference.
+    """
+    pairs = sorted(zip(labels, values, strict=True))
+    known = {label: value for label, value in pairs if not np.isnan(value)}
+    if not known:
+        raise undefined(metric, "0 references")
+    return MeanAveragePrecision(known, sum(known.values()) / len(known))
 
 
 def match(
@@ -124,28 +164,9 @@ def match(
     Raises:
         SettingsError: If the threshold or a confidence is not a usable number.
     """
-    if not 0 < threshold <= 1:
-        raise SettingsError(
-            f"The IoU threshold {threshold} is not in (0, 1]. Use 0.5, the usual one."
-        )
-    scores = tuple(float(region.confidence) for region in predictions)
-    if np.isnan(scores).any():
-        raise SettingsError(
-            "A confidence is not a number. Use 1.0 for regions without a score."
-        )
-    names = [[repr(r.shape) for r in regions] for regions in (predictions, references)]
-    pairs = []
-    for i, j in _touching(predictions, references):
-        overlap = iou(predictions[i].shape, references[j].shape)
-        if overlap >= threshold:
-            pairs.append((-scores[i], -overlap, names[0][i], names[1][j], i, j))
-    found, taken = set[int](), set[int]()
-    for *_, i, j in sorted(pairs):
-        if i not in found and j not in taken:
-            found.add(i)
-            taken.add(j)
-    hits = tuple(i in found for i in range(len(scores)))
-    return Matches(scores, hits, len(references))
+    given, true = (_unlabelled([regions]) for regions in (predictions, references))
+    found = match_pools(given, true, (threshold,))[0]
+    return Matches(tuple(given.score.tolist()), tuple(found.tolist()), len(true))
 
 
 def match_by_label(
@@ -204,19 +225,6 @@ def pooled_mean_average_precision(
     return MeanAveragePrecision(per_class, sum(per_class.values()) / len(per_class))
 
 
-def _touching(
-    predictions: Sequence[Region], references: Sequence[Region]
-) -> list[tuple[int, int]]:
-    """Return the index pairs whose surrounding boxes overlap: the rest has IoU 0."""
-    a, b = _bounds(predictions)[:, None], _bounds(references)[None]
-    low = np.maximum(a[..., :2], b[..., :2])  # (P, R, 2)
-    high = np.minimum(a[..., 2:], b[..., 2:])
-    rows, columns = np.nonzero((high > low).all(axis=-1))
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
-
-
-def _bounds(regions: Sequence[Region]) -> NDArray[np.float64]:
-    """Return x0, y0, x1, y1 of each region, shape (R, 4), raster pixels."""
-    boxes = [region.shape.hbb for region in regions]
-    rows = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
-    return np.array(rows, dtype=float).reshape(-1, 4)
+def _unlabelled(images: Sequence[Sequence[Region]]) -> Pool:
+    pool = from_regions(images, {})
+    return replace(pool, label=np.zeros_like(pool.label))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from rsvlm.eval.metrics.detection import (
     pooled_average_precision,
     pooled_mean_average_precision,
 )
-from rsvlm.geometry import HBB, OBB, Region
+from rsvlm.geometry import HBB, OBB, Mask, Region
 
 
 def at(x: float, score: float = 1.0, label: str = "ship") -> Region:
@@ -104,6 +105,33 @@ def test_rotated_boxes_are_compared_as_rotated() -> None:
     crossed = Region(OBB.from_center(0, 0, 60, 3, 45))
     other = Region(OBB.from_center(0, 0, 60, 3, -45))
     assert average_precision([[crossed]], [[other]]) == 0.0
+
+
+def test_masks_are_compared_in_pixels_and_with_other_shapes_by_outline() -> None:
+    def mask(x0: int, width: int) -> Mask:
+        return Mask.from_array(np.ones((10, width), dtype=bool), x0, 0)
+
+    truth = [Region(mask(0, 10)), Region(HBB(50, 0, 60, 10))]
+    # IoU 8 / 10 with the mask; a box and an oriented box of IoU 1 and 6 / 10.
+    found = [Region(mask(0, 8)), Region(OBB(HBB(50, 0, 56, 10).corners))]
+    assert match(found, truth, 0.6).found == (True, True)
+    assert match(found, truth, 0.7).found == (True, False)
+    assert match(found, truth, 0.81).found == (False, False)
+    assert match([Region(HBB(0, 0, 10, 10))], truth, 1.0).found == (True,)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_equal_overlaps_are_settled_by_place_not_by_order(turned: bool) -> None:
+    # at(1) overlaps both ships by 9 / 11; what it takes, at(0) cannot have.
+    ships = [at(0), at(2)]
+    if turned:
+        ships = [Region(OBB(region.shape.hbb.corners)) for region in ships]
+    found = [at(1, 0.9), at(0, 0.8)]
+    values = set()
+    for truth in (ships, ships[::-1]):
+        values.add(match(found, truth, 0.7).found)
+        values.add(match(found[::-1], truth, 0.7).found[::-1])
+    assert len(values) == 1
 
 
 def test_mean_is_over_classes_with_references() -> None:
@@ -207,10 +235,10 @@ def step_by_step(
     right, points = 0, []
     for seen, (region, image) in enumerate(ranked, start=1):
         overlaps = [region.shape.hbb.iou(other.shape.hbb) for other in free[image]]
-        # Of equally good references the one that sorts first by its text.
+        # Of equally good references the one that lies first.
         order = sorted(
             range(len(overlaps)),
-            key=lambda i: (-overlaps[i], repr(free[image][i].shape)),
+            key=lambda i: (-overlaps[i], free[image][i].shape.hbb.x0),
         )
         if order and overlaps[order[0]] >= 0.5:
             del free[image][order[0]]

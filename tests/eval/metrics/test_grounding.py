@@ -1,11 +1,17 @@
 """One box asked for, one given."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.errors import SettingsError
-from rsvlm.eval.metrics.grounding import accuracy_at, cumulative_iou, mean_iou
+from rsvlm.eval.metrics.grounding import (
+    accuracy_at,
+    accuracy_over_thresholds,
+    cumulative_iou,
+    mean_iou,
+)
 from rsvlm.geometry import HBB
 
 BOX = HBB(0, 0, 10, 10)
@@ -46,6 +52,27 @@ def test_cumulative_iou_by_hand() -> None:
     # shared 50 + 0 + 4; union 150 + 100 (nothing predicted) + 4
     value = cumulative_iou([HBB(5, 0, 15, 10), None, small], [BOX, BOX, small])
     assert value == pytest.approx(54 / 254)
+
+
+def test_rules_of_other_scorers() -> None:
+    half, square = HBB(0, 0, 10, 5), HBB(0, 0, 9, 9)
+    assert accuracy_at([half], [BOX], 0.5, strict=True) == 0.0
+    # 10 x 10 pixels each, counted with their corners; 5 x 10 are shared.
+    shifted = HBB(5, 0, 14, 9)
+    assert mean_iou([shifted], [square], rule="plus1") == pytest.approx(50 / 150)
+    assert accuracy_at([shifted], [square], 0.33, rule="plus1") == 1.0
+    assert cumulative_iou([shifted], [square], rule="plus1") == pytest.approx(1 / 3)
+    # VRSBench: what was not read leaves the sums.
+    assert cumulative_iou([half, None], [BOX, BOX], drop_unparsed=True) == 0.5
+    assert cumulative_iou([half, None], [BOX, BOX]) == 0.25
+    with pytest.raises(SettingsError, match="no coordinate above"):
+        mean_iou([HBB(0, 0, 0.5, 0.5)], [HBB(0.1, 0, 1, 1)], rule="plus1")
+
+
+def test_accuracy_over_the_threshold_falls() -> None:
+    curve = accuracy_over_thresholds(np.array([1.0, 0.5, 0.0]))
+    accuracy = dict(zip(*(list(column) for column in curve.values()), strict=True))
+    assert (accuracy[0.05], accuracy[0.5], accuracy[0.55]) == (2 / 3, 2 / 3, 1 / 3)
 
 
 def test_a_point_that_is_asked_for_is_found_by_nothing() -> None:

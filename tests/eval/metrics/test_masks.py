@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsvlm.errors import SettingsError
-from rsvlm.eval.metrics.masks import ciou, giou, iou
+from rsvlm.eval.metrics.masks import (
+    ciou,
+    giou,
+    iou,
+    no_target_accuracy,
+    precision_at,
+)
 from rsvlm.geometry import Mask
 
 EMPTY = Mask.from_array(np.zeros((4, 4), dtype=bool))
@@ -65,8 +71,34 @@ def test_a_large_mask_is_counted_to_the_pixel() -> None:
     assert ciou([guess], [truth]) == 3000 * 2002 / (3001 * 2003)
 
 
+def test_share_above_a_threshold_by_hand() -> None:
+    truth = block(0, 0, 4, 4)
+    predictions = [truth, block(0, 0, 4, 2), None, EMPTY]  # 1, 8/16, 0, empty
+    references = [truth, truth, truth, EMPTY]
+    assert precision_at(predictions, references) == pytest.approx(2 / 4)
+    assert precision_at(predictions, references, 0.51) == pytest.approx(1 / 4)
+    assert precision_at(predictions, references, both_empty=1.0) == pytest.approx(3 / 4)
+
+
+def test_saying_that_nothing_is_there() -> None:
+    truth = block(0, 0, 4, 4)
+    predictions = [EMPTY, block(0, 0, 1, 1), None, truth]
+    references = [EMPTY, EMPTY, EMPTY, truth]
+    assert no_target_accuracy(predictions, references) == pytest.approx(1 / 3)
+    with pytest.raises(SettingsError, match="0 samples without target"):
+        no_target_accuracy([truth], [truth])
+
+
+def test_masks_of_one_window_are_compared_as_they_are_coded() -> None:
+    left, both = np.zeros((2, 6, 8), dtype=bool)
+    left[1:4, 2:5], both[2:6, 3:8] = True, True
+    a, b = Mask.from_array(left), Mask.from_array(both)
+    assert iou(a, b) == pytest.approx(4 / (9 + 20 - 4))
+    assert ciou([a], [b]) == pytest.approx(4 / 25)
+
+
 def test_unusable_input_is_refused() -> None:
-    for metric in (giou, ciou):
+    for metric in (giou, ciou, precision_at, no_target_accuracy):
         with pytest.raises(SettingsError, match="0 references"):
             metric([], [])
         with pytest.raises(SettingsError, match="1 predictions for 2 references"):

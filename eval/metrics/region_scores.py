@@ -1,0 +1,18 @@
+"""Metrics of regions, by the names that benchmarks use.
+
+Each maps samples and their predictions, in the same order, to a
+:class:`~rsvlm.eval.scored.Scored`.
+"""
+
+from rsvlm.eval.metrics.box_scores import grounding, rotated_grounding
+from rsvlm.eval.metrics.detection_scores import detection
+from rsvlm.eval.metrics.mask_scores import segmentation
+from rsvlm.eval.metrics.multi_ref_scores import multi_reference
+
+__all__ = [
+    "detection",
+    "grounding",
+    "multi_reference",
+    "rotated_grounding",
+    "segmentation",
+]
