@@ -31,6 +31,7 @@ from rsvlm.training.calibrate import fit, judge
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled, mosaics
 from rsvlm.training.region_data import RegionData, RegionRecipe
+from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 
@@ -162,6 +163,8 @@ def train_regions(
     encoder = frozen_encoder(recipe.encoder)
     check_layers(encoder.config, recipe.layers)
     log = RunLog(out, recipe, files | ({"start": begin} if begin else {}))
+    for path in (files["train"], files["val"]):
+        write_train_images(out, read_samples(path), data)
     torch.manual_seed(recipe.seed)
     store = FeatureCache(
         cache,

@@ -30,6 +30,7 @@ from rsvlm.models.projector import Projector
 from rsvlm.samples import read_samples
 from rsvlm.training.conversations import pictures, words_of
 from rsvlm.training.features import FeatureCache
+from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 from rsvlm.training.tune_data import (
@@ -189,6 +190,9 @@ def train_tune(
     tokenizer = base_tokenizer(base_folder(recipe.language_model))
     model = initial_model(recipe, tokenizer)
     log = RunLog(out, recipe, files)
+    (out / "checkpoint").mkdir(exist_ok=True)
+    for path in (files["train"], files["val"]):
+        write_train_images(out / "checkpoint", read_samples(path), data)
     processor = image_processor_of(model.config)
     store = FeatureCache(
         cache,

@@ -81,7 +81,7 @@ def test_what_a_run_leaves_behind(
 ) -> None:
     assert {path.name for path in region_run.iterdir()} == {
         "run.json", "log.jsonl", "regions.json", "regions.safetensors",
-        "state.safetensors",
+        "state.safetensors", "train-images.txt",
     }  # fmt: skip
     run = json.loads((region_run / "run.json").read_text())
     assert run["recipe"] == region_recipe.model_dump(mode="json")

@@ -84,7 +84,7 @@ def test_an_interrupted_run_ends_like_any_other(
 def test_what_a_run_leaves_behind(
     tuned: Path, tune_recipe: TuneRecipe, smoke_data: Path, features: Path
 ) -> None:
-    kinds = {".json", ".jsonl", ".safetensors", ".jinja"}
+    kinds = {".json", ".jsonl", ".safetensors", ".jinja", ".txt"}
     for path in (path for path in tuned.rglob("*") if path.is_file()):
         assert path.suffix in kinds, path
         assert not path.name.startswith("."), path
