@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from rsvlm import __version__
+from rsvlm.app.cli_eval import evaluate
 from rsvlm.errors import RsvlmError
 
 #: Names of the tasks, in the order of the help; a test holds them to ``TASKS``.
@@ -67,8 +68,8 @@ def main() -> None:
     help="Search large images tile by tile, or only as a whole.",
 )  # fmt: skip
 @click.option(
-    "--model", default="tiny", show_default=True, metavar="PATH",
-    help="Shipped checkpoint, or a checkpoint folder.",
+    "--model", default="tiny", show_default=True, metavar="PATH|URL#NAME",
+    help="Shipped checkpoint, checkpoint folder, or a model behind an OpenAI API.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overlay", type=click.Path(dir_okay=False), help="Draw a PNG.")
@@ -278,9 +279,7 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-@main.group("eval")
-def evaluate() -> None:
-    """Measure a checkpoint."""
+main.add_command(evaluate)
 
 
 @evaluate.command("first")

@@ -110,6 +110,30 @@ def mean_per_class(
     return sum(per_class.values()) / len(per_class)
 
 
+def macro_f1(predictions: Sequence[str | None], references: Sequence[str]) -> float:
+    """Return the mean F1 of the classes that have references.
+
+    A class that is predicted and never true lowers the others' recall only.
+
+    Args:
+        predictions: One class a sample, None where none was read.
+        references: The true classes, in the same order.
+
+    Returns:
+        Macro F1, in [0, 1].
+
+    Raises:
+        SettingsError: If there is no reference, or the lengths differ.
+
+    >>> macro_f1(["a", "a", None], ["a", "b", "a"])  # a: 2 * 1 / (2 + 2), b: 0
+    0.25
+    """
+    check_pairs(predictions, references, "macro F1")
+    total, said = Counter(references), Counter(predictions)
+    right = Counter(r for p, r in zip(predictions, references, strict=True) if p == r)
+    return sum(2 * right[c] / (total[c] + said[c]) for c in total) / len(total)
+
+
 def balanced_accuracy(
     predictions: Sequence[bool | None], references: Sequence[bool]
 ) -> float:

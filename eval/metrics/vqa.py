@@ -2,13 +2,15 @@
 
 Two ways to match, and their names are part of the protocol: ``exact`` compares
 normalised texts, ``exact-canonical`` also reads number words, drops articles and takes
-hyphens and underscores for spaces. No rule accepts a text that merely contains the
-answer ("not sure" contains "no"), and an empty reply is always wrong.
+hyphens and underscores for spaces. Neither accepts a text that merely contains the
+answer ("not sure" contains "no"), and an empty reply is always wrong. The rules that
+others use stand in :mod:`rsvlm.eval.metrics.matching`.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from rsvlm.eval.metrics.checks import check_pairs
@@ -50,6 +52,8 @@ _UNDECIDED = re.compile(
 )
 
 
+# Answers repeat; long replies are few. The bound keeps the memory small.
+@lru_cache(maxsize=16_384)
 def normalise(text: str) -> str:
     """Return a text in the form that answers are compared in.
 
@@ -60,11 +64,11 @@ def normalise(text: str) -> str:
     'yes'
     """
     text = unicodedata.normalize("NFKC", text).lower()
-    text = re.sub(r"[\s.?!]+$", "", text)
-    text = re.sub(r"\s+", " ", text).strip()
+    text = " ".join(text.split()).rstrip(" .?!")
     return _LEAD_IN.sub("", text, count=1) if _LEAD_IN.match(text) else text
 
 
+@lru_cache(maxsize=16_384)
 def canonicalise(text: str) -> str:
     """Return a normalised text with digits for number words and without articles.
 
