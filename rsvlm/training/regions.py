@@ -29,9 +29,9 @@ from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
 from rsvlm.training.calibrate import fit, judge
 from rsvlm.training.features import FeatureCache
+from rsvlm.training.images import write_train_images
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled, mosaics
 from rsvlm.training.region_data import RegionData, RegionRecipe
-from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 
