@@ -305,6 +305,7 @@ RULES = (
         _words(
             rf"{_BEFORE_WHERE}where(?:abouts)?\b",
             r"\b(?:location|position|whereabouts|coordinate)s? of\b",
+            r"^(?:at|in|on) (?:what|which) (?:place|spot|position|location)s? ",
             rf"\b(?:what|which) (?:part|side|corner|quadrant|half) of {IMAGE} \w",
             rf"{_ORDER}{_POINT}\b(?! (?:me )?(?:how|why|if|whether)\b)",
             r"\b(?:looking|searching) for\b",

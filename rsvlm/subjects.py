@@ -50,7 +50,7 @@ _ORDER = (
     r"|explain"
     r"|summari[sz]e|classify|compare|contrast|run|perform|do|tell|see|look|looking"
     r"|search"
-    r"|searching|indicate|recogni[sz]e|check|report|annotate|notice|observe"
+    r"|searching|indicate|state|specify|enumerate|mention|recogni[sz]e|check|report|annotate|notice|observe"
     r"|paint|colou?r|shade)"
 )
 #: What may stand before the object; taken off until nothing matches.
@@ -58,6 +58,9 @@ _BEFORE = re.compile(
     rf"""^(?:
       how\s(?:many|much|large|big|long|wide|tall|high|deep|old|far|fast|dense)\b
     | apart\b
+    | (?:(?:at|in|on)\s)?(?:what|which)
+      \s(?:place|spot|position|location|part|side|corner|quadrant|site|point)s?
+      (?:\sof\s{IMAGE})?\s{_BE}\b
     | (?:what|which|why|when|who|where|how)\b(?:\s(?:exactly|else))?
     | (?:{_BE}|do|does|did|has|have|had|can|could|will|would|should|if|whether)\b
     | (?:i|we|you|it)\s(?:am|can|see|have|want|need)?\b
@@ -89,6 +92,7 @@ _AFTER = re.compile(
     rf"""(?:^|[\s,]+)(?:
       (?:(?:in|on|of|from|within|inside|across|throughout)\s)?{IMAGE}
     | (?:that\s)?(?:do|can|could)\s(?:you|we|i|one)(?:\s\w+)?
+    | (?:that\s)?(?:you|we|i|one)\s(?:can\s)?(?:see|find|count|spot|detect|identify)
     | (?:can|could|may)\s{_BE}(?:\s\w+)?
     | (?:in|on|for)\s(?:it|me|us|this|here|total|detail|general|hectares|acres
       |square\s\w+|km2|m2|pixels)
@@ -100,7 +104,8 @@ _AFTER = re.compile(
     | {_COLOUR}|dry|wet|full|empty|busy|dense|large|big|small|long|wide|damaged|paved
     | open|closed|clean|dirty|healthy|straight|round|circular|curved|rectangular|flooded
     | moving|different|changed?|changing|grown|shrunk
-    | with\s(?:a\s|an\s|its\s|their\s)?(?:bounding\s)?(?:box(?:es)?|masks?|polygons?)
+    | with\s(?:a\s|an\s|its\s|their\s)?(?:bounding\s)?(?:box(?:es)?|masks?|polygons?
+      |places?|positions?|locations?|coordinates?)
     | (?:more|less|\w+er)\sthan\b.*
     | equal\sto\b.* | (?:seem|look|appear)s?\b.*
     )$""",
@@ -125,7 +130,10 @@ _PREDICATE = re.compile(
     rf"^how many (?:of )?(?:(?:the|these|those) )?([\w -]+?) are ({_COLOUR})$"
 )
 #: What follows describes the object: "whose roof is red", "that are longer than 50 m".
-_RELATIVE = re.compile(r"(?<=\w)( (?:that|which|who|whose) )(?!you |we |i |can )")
+#: But "at which place" begins a question.
+_RELATIVE = re.compile(
+    r"(?<=\w)(?<!^at)(?<!^in)(?<!^on)( (?:that|which|who|whose) )(?!you |we |i |can )"
+)
 #: A verb behind the object: a copula, or what stands before another article.
 _VERB = re.compile(
     rf"\s(?:{_BE}\s.*|(?!(?:{_PLACE}|{_STATE}|and|or|both|all|half|\w+(?:ing|ed))\b)"
