@@ -282,34 +282,6 @@ def _say(line: str) -> None:
 main.add_command(evaluate)
 
 
-@evaluate.command("first")
-@click.option("--data", "folder", required=True,
-              type=click.Path(exists=True, file_okay=False),
-              help="Folder written by rsvlm data build tiny.")  # fmt: skip
-@click.option("--model", default="tiny", show_default=True, metavar="PATH")
-@click.option("--split", default="test", show_default=True,
-              type=click.Choice(["val", "test"]))  # fmt: skip
-@click.option("--out", required=True, type=click.Path(file_okay=False))
-@click.option("--limit", type=int, help="Only the first N pictures of each source.")
-@click.option("--kind", "kinds", multiple=True, help="Only this kind of question; repeatable.  [default: all]",
-              type=click.Choice(["scene", "presence", "count", "ground", "detect"]))  # fmt: skip
-def eval_first(
-    folder: str,
-    model: str,
-    split: str,
-    out: str,
-    limit: int | None,
-    kinds: tuple[str, ...],
-) -> None:
-    """Measure scenes, presence, grounding, detection and counts."""
-    from rsvlm.app.build import build_assistant
-    from rsvlm.eval.first import KINDS, run
-
-    wanted = kinds or KINDS
-    assistant = build_assistant(model)
-    click.echo(run(assistant, Path(folder), split, Path(out), limit, wanted, _say))
-
-
 @main.group("assets")
 def assets_group() -> None:
     """Pretrained files and sample images that arrive inside packages."""

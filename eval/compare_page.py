@@ -1,17 +1,21 @@
 """A comparison of runs as Markdown and as one HTML page."""
 
+import math
 from collections.abc import Sequence
 
 from rsvlm.eval import charts, page
 from rsvlm.eval.compare import Change, Comparison, Row
+from rsvlm.eval.metrics.paired import Paired
+from rsvlm.eval.metrics.power import detectable_difference
 
 _HEADER = (
     "benchmark", "protocol", "before", "after", "difference", "95 % interval",
-    "p (McNemar)", "n", "better", "worse",
+    "p (McNemar)", "detectable", "n", "better", "worse",
 )  # fmt: skip
 _LEAD = (
     "Differences are after minus before, on the samples that both runs have; intervals "
-    "draw images, not questions."
+    "draw images, not questions. Detectable is the smallest difference that as many "
+    "samples show four times out of five."
 )
 
 
@@ -136,7 +140,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
     paired = row.paired
     if paired is None:
-        return row.benchmark, row.protocol, before, after, "-", "-", "-", "-", "-", "-"
+        return row.benchmark, row.protocol, before, after, *["-"] * (len(_HEADER) - 4)
     interval = "-"
     if paired.ci95 is not None:
         interval = " to ".join(map(charts.signed, paired.ci95))
@@ -148,10 +152,18 @@ def _cells(row: Row) -> tuple[str, ...]:
         charts.signed(paired.difference),
         interval,
         "-" if paired.p_mcnemar is None else _p(paired.p_mcnemar),
+        _detectable(paired),
         str(paired.n),
         str(paired.better),
         str(paired.worse),
     )
+
+
+def _detectable(paired: Paired) -> str:
+    if paired.stderr is None:
+        return "-"
+    deviation = paired.stderr * math.sqrt(paired.n)
+    return charts.number(detectable_difference(paired.n, deviation))
 
 
 def _p(value: float) -> str:

@@ -32,9 +32,12 @@ def test_the_difference_by_hand(make_run: Any) -> None:
     assert (lost.id, lost.said_before, lost.said_after) == ("s6", "yes", "no")
     assert (lost.asked, lost.reference) == ("Question 6?", "yes")
     text = comparison.markdown()
+    assert row.paired.stderr
     assert (
         "| toy | `exact` | 0.375 | 0.625 | +0.250 | "
-        f"{row.paired.ci95[0]:+.3f} to {row.paired.ci95[1]:+.3f} | 0.625 | 8 | 3 | 1 |"
+        f"{row.paired.ci95[0]:+.3f} to {row.paired.ci95[1]:+.3f} | 0.625 | "
+        # 1.960 + 0.842 standard errors: five in a hundred, and four out of five.
+        f"{2.801585 * row.paired.stderr:.3f} | 8 | 3 | 1 |"
     ) in text.splitlines()
     assert "before: a (model-a), after: b (model-b)" in text
 
