@@ -13,7 +13,7 @@ QUESTIONS = (
     ("la-plata", "Describe this scene."),
     ("wye-mills", "Is there a tennis court in this image?"),
     ("wye-mills", "How many tennis courts are there?"),
-    ("wye-mills", "Where is the baseball diamond?"),
+    ("wye-mills", "Where are the tennis courts?"),
     ("wye-mills", "Segment the tennis courts."),
 )
 

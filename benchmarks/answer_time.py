@@ -15,7 +15,7 @@ QUESTIONS = (
     ("classify", "What kind of scene is this?"),
     ("presence", "Is there a tennis court in this image?"),
     ("count", "How many tennis courts are there?"),
-    ("ground", "Where is the baseball diamond?"),
+    ("ground", "Where are the tennis courts?"),
     ("segment", "Segment the tennis courts."),
 )
 FIRST_TOKEN = """

@@ -39,4 +39,4 @@ def test_every_question_leaves_a_picture_geojson_and_json(
     assert tasks == ["caption", "vqa", "count", "ground", "segment"]
     for kind in ("png", "geojson"):
         assert len(list(out.glob(f"*.{kind}"))) == 5
-    assert "Where is the baseball diamond?" in result.output
+    assert "Where are the tennis courts?" in result.output
