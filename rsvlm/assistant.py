@@ -19,7 +19,7 @@ from rsvlm.answer import (
     keep_citations,
 )
 from rsvlm.dialects import get_dialect
-from rsvlm.doubts import doubts, strange_boxes
+from rsvlm.doubts import GUESS, doubts, strange_boxes
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Findings, Purpose, ShapeKind
@@ -147,7 +147,9 @@ class Assistant:
             state.views.append(view)
             state.trace.append(trace_step("look", view, start))
         gsds = [raster.gsd for raster in rasters]
-        state.warnings += doubts(self.engine, state.views, gsds)
+        said = doubts(self.engine, state.views, gsds)
+        state.warnings += said
+        state.doubtful = bool(said)
 
     def _recall(self, state: State, rasters: Sequence[Raster]) -> None:
         if self.retriever is not None:
@@ -210,7 +212,7 @@ class Assistant:
         if state.task.name == "compare" and self.engine.capabilities.max_images < 2:
             return self._compare(state, rasters, zoom, seed)
         reply, generation = self._generate(state, state.views, seed, on_text, shape)
-        confidence = generation.certainty
+        confidence = generation.certainty * (GUESS if state.doubtful else 1.0)
         if not self._needs_regions(state) or self.finder is None:
             return self._text(state, rasters, reply, confidence, zoom)
         kind = shape or ("mask" if state.task.name == "segment" else "hbb")

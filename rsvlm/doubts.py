@@ -12,6 +12,8 @@ from rsvlm.render import View
 
 #: A ground resolution this many times beyond those of the training is a strange one.
 FAR = 2.0
+#: Factor on the confidence in words about a view unlike those of the training.
+GUESS = 0.5
 
 
 def doubts(

@@ -59,6 +59,7 @@ class State:
     warnings: list[str] = field(default_factory=list)
     evidence: tuple[Evidence, ...] = ()
     timing: dict[str, float] = field(default_factory=dict)
+    doubtful: bool = False
 
 
 def search(

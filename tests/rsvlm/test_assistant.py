@@ -75,11 +75,15 @@ def test_a_strange_ground_resolution_is_said(
     tmp_path: Path, gsd: float, warned: bool
 ) -> None:
     engine = StubEngine(["Fields."])
+    with Raster.open(write(tmp_path / "a.tif", gsd=gsd)) as raster:
+        usual = Assistant(engine).ask([raster], "Describe this scene.").confidence
+    engine = StubEngine(["Fields."])
     engine.capabilities = Capabilities(gsd_m=(0.1, 2.0))
     with Raster.open(write(tmp_path / "a.tif", gsd=gsd)) as raster:
         answer = Assistant(engine).ask([raster], "Describe this scene.")
     said = [w for w in answer.warnings if "0.1 to 2 m per pixel" in w]
     assert bool(said) == warned
+    assert answer.confidence == pytest.approx(usual / 2 if warned else usual)
 
 
 SHIPS = {"ship": [HBB(10, 10, 30, 20), HBB(50, 40, 60, 70)]}
