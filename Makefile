@@ -40,6 +40,9 @@ test-browser: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/raster_memory.py
 	$(BIN)/python benchmarks/answer_time.py
+	$(BIN)/python benchmarks/caption_metrics.py
+	$(BIN)/python benchmarks/detection_metrics.py
+	$(BIN)/python benchmarks/text_metrics.py
 
 clean:
 	rm -rf .venv $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
