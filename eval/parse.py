@@ -85,11 +85,13 @@ def from_answer(
         regions = answer.to_regions(0)
         places = _places(benchmark, sample.images[0], regions)
         fields = {"parser": "regions", "coord_space": "answer", **places}
+    shown = [{"id": item.id, "source": item.source} for item in answer.evidence]
     return Prediction(
         id=sample.id,
         raw=raw,
         parsed=text,
         status="ok",
+        meta={"evidence": shown} if shown else {},  # citations are scored by it
         confidence=answer.confidence,
         abstained=answer.abstained,
         trace=tuple(step.model_dump(exclude_none=True) for step in answer.trace),
