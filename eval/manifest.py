@@ -15,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rsvlm.errors import ParseError
 from rsvlm.eval.benchmark import Benchmark
+from rsvlm.eval.records import read_document
 from rsvlm.eval.results import write_text
 from rsvlm.samples import Sample
 from rsvlm.training.run import revision
@@ -196,19 +196,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ParseError: If it is missing or no manifest; names the field.
     """
-    path = folder / "run.json"
-    try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise ParseError(
-            f"{path} is missing. Give the folder of a run of rsvlm eval run."
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ParseError(
-            f"{path}: {where}: {first['msg']}. Run the evaluation again with --fresh."
-        ) from None
+    return read_document(folder / "run.json", Manifest)
 
 
 def host_free(value: Any) -> Any:

@@ -117,6 +117,29 @@ def read_records(path: Path, kind: type[Kind]) -> Iterator[Kind]:
             ) from None
 
 
+Document = TypeVar("Document", bound=BaseModel)
+
+
+def read_document(path: Path, kind: type[Document]) -> Document:
+    """Read one of the JSON files that a run leaves behind.
+
+    Raises:
+        ParseError: If it is missing or not valid; names the field.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError:
+        raise ParseError(
+            f"{path} is missing. Give the folder of a run of rsvlm eval run."
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ParseError(
+            f"{path}: {where}: {first['msg']}. Run the evaluation again with --fresh."
+        ) from None
+
+
 def to_line(record: _Record) -> str:
     """Return a record as one line of JSON, without fields that hold their default."""
     fields = record.model_dump_json(by_alias=True, exclude_defaults=True)

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from rsvlm.errors import ParseError, SettingsError
+from rsvlm.errors import SettingsError
 from rsvlm.eval.benchmark import Benchmark
 from rsvlm.eval.manifest import Manifest, read_manifest
+from rsvlm.eval.records import read_document
 from rsvlm.eval.results import PREDICTIONS_FILE, SAMPLES_FILE, write_text
 from rsvlm.samples import Sample, read_samples
 
@@ -53,19 +52,7 @@ class BenchmarkFolder:
         Raises:
             ParseError: If the file is missing or damaged.
         """
-        file = self.path / BENCHMARK_FILE
-        try:
-            return Benchmark.model_validate_json(file.read_bytes())
-        except OSError:
-            raise ParseError(
-                f"{file} is missing. Give the folder of a run of rsvlm eval run."
-            ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise ParseError(
-                f"{file}: {where}: {first['msg']}. Run it again with --fresh."
-            ) from None
+        return read_document(self.path / BENCHMARK_FILE, Benchmark)
 
     def samples(self) -> list[Sample]:
         """Return the samples that were asked, in order."""
