@@ -14,8 +14,8 @@ def build_assistant(model: str = "tiny") -> Assistant:
             model behind an OpenAI-compatible server.
 
     Returns:
-        For a checkpoint: the local engine and, where the checkpoint has one, its
-        region head on the same encoder. For a served model: that model alone, so that
+        For a checkpoint: the local engine and, where the checkpoint has them, its
+        region head and its aligned encoders on the same trunks. For a served model: that model alone, so that
         what it says is what one reads.
 
     Raises:
@@ -29,15 +29,20 @@ def build_assistant(model: str = "tiny") -> Assistant:
     if "://" in model:
         return _served(model)
     from rsvlm.engines.local import LocalEngine
+    from rsvlm.models import aligned_files
     from rsvlm.models.checkpoint import find_checkpoint
     from rsvlm.models.finder import SETTINGS_FILE, RegionFinder
 
     folder = find_checkpoint(model)
     engine = LocalEngine(folder)
-    finder = None
+    finder = scenes = None
     if (folder / SETTINGS_FILE).is_file():
         finder = RegionFinder.load(folder, engine.encoder)
-    return Assistant(engine, finder)
+    if (folder / aligned_files.SETTINGS_FILE).is_file():
+        from rsvlm.models.aligned import AlignedEncoder
+
+        scenes = AlignedEncoder.load(folder, engine.encoders)
+    return Assistant(engine, finder, scenes=scenes)
 
 
 def _served(model: str) -> Assistant:

@@ -249,6 +249,19 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+@train.command("align")
+@_training_options
+def train_align(recipe: str, folder: str, out: str, cache: str | None) -> None:
+    """Align optical, SAR and text encoders by RECIPE (smoke, tiny or a TOML file)."""
+    from rsvlm.training.align import AlignRecipe
+    from rsvlm.training.align import train_align as run
+    from rsvlm.training.run import load_recipe
+
+    settings = load_recipe(AlignRecipe, recipe, "align")
+    store = Path(cache) if cache else Path(out) / "features"
+    click.echo(run(settings, Path(folder), Path(out), store, _say))
+
+
 @train.command("tune")
 @_training_options
 def train_tune(recipe: str, folder: str, out: str, cache: str | None) -> None:

@@ -156,7 +156,7 @@ def _made_folder(benchmark: Benchmark, root: Path) -> Path | None:
             )
         code = Path(data_engine.__file__).parent
         sources = RECIPES[benchmark.data.build].sources
-        inputs = [root / s / f for s in sources for f in SOURCES[s].files]
+        inputs = [SOURCES[s].root(root) / f for s in sources for f in SOURCES[s].files]
         name = benchmark.data.build
     elif _is_ours(benchmark):
         from rsvlm.eval import convert

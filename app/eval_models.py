@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import click
 
 from rsvlm.cache import cache_folder
 from rsvlm.engines.base import Engine
@@ -16,8 +19,13 @@ from rsvlm.eval.replay import EchoAsker, ReplayAsker
 from rsvlm.eval.response_cache import CachedEngine, ResponseCache
 from rsvlm.eval.store import read_predictions
 
+if TYPE_CHECKING:
+    from rsvlm.embedding import Embedder
+    from rsvlm.eval.encoder_asker import EncoderAsker
+
 Through = Literal["auto", "assistant", "model"]
 REPLAY = "replay:"
+ENCODER = "encoder:"
 
 
 def build_asker(
@@ -34,8 +42,9 @@ def build_asker(
     """Return who is asked.
 
     Args:
-        model: Shipped checkpoint, checkpoint folder, ``URL#NAME``, ``replay:FILE`` or
-            ``echo``.
+        model: Shipped checkpoint, checkpoint folder, ``URL#NAME``, ``replay:FILE``,
+            ``echo``, or ``encoder:`` and a checkpoint or ``ARCH:FILE`` of open_clip,
+            which asks the encoders alone.
         through: ``assistant`` asks as a user does; ``model`` sends the benchmark's own
             prompt and reads the text; ``auto``: an assistant for checkpoints of ours,
             the model by itself for a URL.
@@ -44,7 +53,7 @@ def build_asker(
         timeout_s: Time that a reply may take; of a served model, each try of it.
         retries: Tries of a served model after a failed one.
         concurrency: Requests to a served model at a time.
-        cache: Keep the replies of a remote model.
+        cache: Keep the replies of a remote model, and the vectors of encoders.
 
     Raises:
         SettingsError: If the options do not fit the model.
@@ -56,6 +65,13 @@ def build_asker(
     if model.startswith(REPLAY):
         replies = read_replies(Path(model.removeprefix(REPLAY)))
         return ReplayAsker(replies, model, numbers)
+    if model.startswith(ENCODER):
+        if coords is not None or least is not None or through != "auto":
+            raise SettingsError(
+                f"{model} is asked without a language model; --through, --coords and "
+                "--least have no meaning for it. Leave them out."
+            )
+        return _encoder(model, cache)
     from rsvlm.app.build import build_assistant
 
     own = {"timeout": timeout_s, "retries": retries, "concurrency": concurrency}
@@ -75,6 +91,69 @@ def build_asker(
             "it. Add --through model to measure the text of the model itself."
         )
     return AssistantAsker(assistant, model, least, limit, is_remote)
+
+
+def _encoder(model: str, cache: bool) -> "EncoderAsker":
+    from rsvlm.eval.encoder_asker import EncoderAsker
+    from rsvlm.eval.vector_cache import VectorCache
+    from rsvlm.models.precision import fast_dtype
+
+    embedder = load_embedder(model.removeprefix(ENCODER))
+    return EncoderAsker(
+        embedder,
+        # Its name has no folder of this machine in it, the one of a file may.
+        f"{ENCODER}{embedder.name}" if _is_published(model) else model,
+        VectorCache(cache_folder() / "eval" / "vectors.sqlite") if cache else None,
+        f"{fast_dtype()} {_code()}",
+        say=lambda line: click.echo(line, err=True),
+    )
+
+
+def load_embedder(name: str) -> "Embedder":
+    """Return encoders by the name of a checkpoint, or by ``ARCH:FILE`` of open_clip.
+
+    Raises:
+        SettingsError: If there is no name.
+        CheckpointError: If there is no such checkpoint or file, or it has no encoders
+            that share a space with texts.
+    """
+    if not name:
+        raise SettingsError(
+            f"Nothing stands behind {ENCODER!r}. Name a checkpoint (encoder:tiny), or "
+            "architecture and file (encoder:ViT-L-14:RemoteCLIP-ViT-L-14.pt)."
+        )
+    if _is_published(f"{ENCODER}{name}"):
+        from rsvlm.models.published import PublishedEncoder
+
+        return PublishedEncoder.load(name)
+    from rsvlm.models.aligned import AlignedEncoder
+
+    return AlignedEncoder.load(_encoder_folder(name))
+
+
+def _encoder_folder(name: str) -> Path:
+    """Return a folder with aligned encoders; it needs no language model beside them."""
+    from rsvlm.models.aligned import SETTINGS_FILE
+    from rsvlm.models.checkpoint import find_checkpoint
+
+    folder = Path(name)
+    return folder if (folder / SETTINGS_FILE).is_file() else find_checkpoint(name)
+
+
+def _is_published(model: str) -> bool:
+    """Whether a file of open_clip is named; a folder may hold a colon, too."""
+    name = model.removeprefix(ENCODER)
+    return ":" in name and not Path(name).is_dir()
+
+
+def _code() -> str:
+    """Return a hash of the code that makes vectors, so that none outlives it."""
+    from rsvlm import models
+
+    key = sha256()
+    for file in sorted(Path(models.__file__).parent.glob("*.py")):
+        key.update(file.read_bytes())
+    return key.hexdigest()[:12]
 
 
 def _model(
@@ -143,6 +222,10 @@ def checkpoint_of(model: str) -> Path | None:
     """Return the folder of a checkpoint; None for anything else that is asked."""
     if model == "echo" or model.startswith(REPLAY) or "://" in model:
         return None
+    if model.startswith(ENCODER):
+        if _is_published(model) or model == ENCODER:
+            return None
+        return _encoder_folder(model.removeprefix(ENCODER))
     from rsvlm.models.checkpoint import find_checkpoint
 
     return find_checkpoint(model)

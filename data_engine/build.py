@@ -16,10 +16,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rsvlm.data_engine.compose import compose, image_path
+from rsvlm.data_engine.captions_sensors import NAMED
+from rsvlm.data_engine.compose import compose
+from rsvlm.data_engine.compose_search import text_search
 from rsvlm.data_engine.phrases import canonical_name
 from rsvlm.data_engine.records import SPLITS, Record, missing
 from rsvlm.data_engine.sources import SOURCES, Source
+from rsvlm.data_engine.writer import image_path
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.samples import Sample
 from rsvlm.training.run import revision
@@ -41,8 +44,13 @@ class Recipe(BaseModel):
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="smoke", sources=("synthetic",)),
+        Recipe(name="smoke", sources=("synthetic", "synthetic_pairs")),
         Recipe(name="tiny", sources=("vhr10", "rsscn7")),
+        Recipe(name="sensors", sources=("optical_sar", "sar_acd", "floods")),
+        Recipe(
+            name="aligned",
+            sources=("optical_sar", "sar_acd", "floods", "vhr10", "rsscn7"),
+        ),
     )
 }
 
@@ -86,13 +94,14 @@ def build(
     for split in SPLITS:
         samples: list[Sample] = []
         for source in sources:
-            records = list(source.read(data / source.name, split))
+            records = list(source.read(source.root(data), split))
             if progress:
                 progress(f"{source.name} {split}: {len(records)} images")
             frequency = _frequency(records)
             for record in records:
                 _write(out / image_path(record), record.image)
                 samples += compose(record, split, seed, frequency)
+            samples += text_search(records, split)
         _write(out / f"{split}.jsonl", _jsonl(samples))
         counts.update((s.split, s.source, s.task) for s in samples)
     run = {
@@ -117,10 +126,11 @@ def _hash_inputs(sources: Sequence[Source], data: Path) -> dict[str, str]:
     """
     hashes = {}
     for source in sources:
-        if source.files and not (data / source.name).is_dir():
-            raise missing(data / source.name)
+        root = source.root(data)
+        if source.files and not root.is_dir():
+            raise missing(root)
         for name in source.files:
-            path = data / source.name / name
+            path = root / name
             if not path.is_file():
                 raise missing(path)
             with path.open("rb") as file:
@@ -132,10 +142,11 @@ def _hash_inputs(sources: Sequence[Source], data: Path) -> dict[str, str]:
 
 
 def _frequency(records: Iterable[Record]) -> dict[str, int]:
-    """Return canonical object class -> number of images that show it."""
+    """Return canonical object or land-cover class -> number of images that show it."""
     counts: Counter[str] = Counter()
     for record in records:
         counts.update({canonical_name(target.label) for target in record.targets})
+        counts.update(name for name, share in record.cover.items() if share >= NAMED)
     return dict(counts)
 
 

@@ -7,11 +7,11 @@ so that adding a kind or an image changes no other sample.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from random import Random
 from typing import Any
 
+from rsvlm.data_engine.compose_sensors import sensor_samples
 from rsvlm.data_engine.phrases import (
     CLASS_CAPTIONS,
     OBJECT_CAPTIONS,
@@ -22,11 +22,10 @@ from rsvlm.data_engine.phrases import (
     pick,
     shuffled,
     some,
-    words_for,
 )
 from rsvlm.data_engine.records import Record, Split
-from rsvlm.data_engine.wordings import WORDINGS
-from rsvlm.samples import ImageRef, Sample, Target, Turn
+from rsvlm.data_engine.writer import Writer, draw_absent
+from rsvlm.samples import Sample
 
 #: Share of images with a question for a class that is not there: "how many" and "where".
 ABSENT_SHARE = 0.5
@@ -56,6 +55,8 @@ def compose(
     Returns:
         The samples, in a fixed order.
     """
+    if record.sensor != "optical" or record.partner or record.cover:
+        return list(sensor_samples(Writer(record, split, seed), frequency or {}))
     targets = tuple(
         target.model_copy(update={"label": canonical_name(target.label)})
         for target in record.targets
@@ -67,7 +68,7 @@ def compose(
         scenes=tuple(map(canonical_name, record.scenes)),
         objects=tuple(map(canonical_name, record.objects)),
     )
-    writer = _Writer(record, split, seed)
+    writer = Writer(record, split, seed)
     samples: list[Sample] = []
     if record.label:
         samples += _scene_samples(writer, record.label)
@@ -76,70 +77,10 @@ def compose(
     return samples
 
 
-def image_path(record: Record) -> str:
-    """Return where the image lies in a built folder, relative to it."""
-    return f"images/{record.source}/{record.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Makes samples of one record."""
-
-    record: Record
-    split: Split
-    seed: int
-
-    def rng(self, kind: str) -> Random:
-        return Random(f"{self.seed}/{self.record.source}/{self.record.name}/{kind}")
-
-    def template(self, kind: str, rng: Random) -> str:
-        return pick(rng, WORDINGS[self.split][kind])
-
-    def noun(self, label: str, rng: Random) -> str:
-        """Return the canonical name half of the time, else any word for it."""
-        return label if rng.random() < 0.5 else pick(rng, words_for(label))
-
-    def sample(
-        self,
-        kind: str,
-        task: str,
-        question: str,
-        answers: Sequence[str] = (),
-        targets: tuple[Target, ...] = (),
-        about: str = "",
-        **meta: Any,
-    ) -> Sample:
-        """Return a sample; the first answer is the assistant's turn."""
-        record = self.record
-        turns = [Turn(role="user", text=question)]
-        turns += [Turn(role="assistant", text=text) for text in answers[:1]]
-        stem = record.name.rsplit(".", 1)[0]
-        suffix = f"-{about.replace(' ', '-')}" if about else ""
-        return Sample(
-            id=f"{record.source}/{stem}/{kind}{suffix}",
-            images=(
-                ImageRef(
-                    path=image_path(record),
-                    width=record.width,
-                    height=record.height,
-                    sha256=sha256(record.image).hexdigest(),
-                ),
-            ),
-            task=task,
-            conversation=tuple(turns),
-            targets=targets,
-            answers=tuple(answers),
-            source=record.source,
-            licence=record.licence,
-            split=self.split,
-            meta={"kind": kind} | ({"label": about} if about else {}) | meta,
-        )
-
-
 # --- scenes -----------------------------------------------------------------------
 
 
-def _scene_samples(writer: _Writer, label: str) -> Iterator[Sample]:
+def _scene_samples(writer: Writer, label: str) -> Iterator[Sample]:
     rng = writer.rng("scene")
     question = writer.template("scene", rng)
     yield writer.sample("scene", "classify", question, (label,))
@@ -175,7 +116,7 @@ def _scene_samples(writer: _Writer, label: str) -> Iterator[Sample]:
 # --- objects ----------------------------------------------------------------------
 
 
-def _object_samples(writer: _Writer, frequency: Mapping[str, int]) -> Iterator[Sample]:
+def _object_samples(writer: Writer, frequency: Mapping[str, int]) -> Iterator[Sample]:
     counts = Counter(target.label for target in writer.record.targets)
     present = [name for name in sorted(writer.record.objects) if counts[name]]
     absent = [name for name in sorted(writer.record.objects) if not counts[name]]
@@ -183,7 +124,7 @@ def _object_samples(writer: _Writer, frequency: Mapping[str, int]) -> Iterator[S
     rng = writer.rng("presence")
     drawn = absent
     if writer.split != "test":
-        drawn = _absent(rng, absent, frequency, len(present))
+        drawn = draw_absent(rng, absent, frequency, len(present))
     for name in (*present, *drawn):
         noun = writer.noun(name, rng)
         question = fill(writer.template("presence", rng), noun)
@@ -222,7 +163,7 @@ def _object_samples(writer: _Writer, frequency: Mapping[str, int]) -> Iterator[S
     yield writer.sample("detect", "detect", question, targets=targets, labels=labels)
 
 
-def _ground(writer: _Writer, rng: Random, name: str) -> Sample:
+def _ground(writer: Writer, rng: Random, name: str) -> Sample:
     targets = tuple(t for t in writer.record.targets if t.label == name)
     one = len(targets) <= 1 and rng.random() < 0.5
     noun = writer.noun(name, rng)
@@ -237,23 +178,4 @@ def _maybe_absent(
     rng: Random, absent: Sequence[str], frequency: Mapping[str, int]
 ) -> list[str]:
     """Return one absent class for a share of the images, nothing for the others."""
-    return _absent(rng, absent, frequency, int(rng.random() < ABSENT_SHARE))
-
-
-def _absent(
-    rng: Random, absent: Sequence[str], frequency: Mapping[str, int], count: int
-) -> list[str]:
-    """Draw absent classes without repetition, in proportion to their frequency."""
-    left, drawn = list(absent), list[str]()
-    for _ in range(min(count, len(left))):
-        # A class that the split never shows stays possible.
-        weights = [
-            frequency.get(name, 0) + (0.5 if frequency else 1.0) for name in left
-        ]
-        mark = rng.random() * sum(weights)
-        index = 0
-        while index < len(left) - 1 and mark >= weights[index]:
-            mark -= weights[index]
-            index += 1
-        drawn.append(left.pop(index))
-    return drawn
+    return draw_absent(rng, absent, frequency, int(rng.random() < ABSENT_SHARE))

@@ -127,7 +127,7 @@ def with_article(noun: str) -> str:
     """
     if noun in _MASS:
         return noun
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def some(name: str, count: int) -> str:

@@ -5,16 +5,17 @@ turns its records into questions and answers.
 """
 
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rsvlm.errors import ParseError, SettingsError
-from rsvlm.samples import Target
+from rsvlm.samples import MaskRle, Target
 
 Split = Literal["train", "val", "test"]
+Sensor = Literal["optical", "sar", "multispectral"]
 
 #: Splits in the order that they are written.
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -36,6 +37,19 @@ class Record:
         scenes: The closed list that ``label`` was chosen from.
         objects: The closed list of labelled objects: one that is in the list and
             not among the targets is absent.
+        aircraft: The closed list that ``label`` was chosen from where it is a type of
+            aircraft.
+        sensor: What took the image.
+        gsd_m: m/px on the ground, None where unknown.
+        cover: Land-cover class -> share of the classified ground, empty where nothing
+            is known about it.
+        places: What else is there, such as "harbour".
+        masks: Land-cover class -> where it is; ground in none of them is not classified.
+        partner: The image of the same ground by another sensor; it is a record of the
+            source too.
+        is_piece: Whether it is cut from another image of the source, which then stands
+            for it as a pair.
+        meta: What the samples say about their labels.
     """
 
     image: bytes
@@ -48,6 +62,15 @@ class Record:
     targets: tuple[Target, ...] = ()
     scenes: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    aircraft: tuple[str, ...] = ()
+    sensor: Sensor = "optical"
+    gsd_m: float | None = None
+    cover: Mapping[str, float] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
+    masks: Mapping[str, MaskRle] = field(default_factory=dict)
+    partner: "Record | None" = None
+    is_piece: bool = False
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 def hold_out(groups: Sequence[Sequence[str]], count: int, salt: str) -> frozenset[str]:

@@ -234,10 +234,10 @@ class ModelAsker:
             self.engine, deadline=_deadline(self.timeout_s), model=self.spec
         )
         capabilities = self.engine.capabilities
-        if len(sample.images) > capabilities.max_images:
+        if len(sample.images) > capabilities.together:
             raise SettingsError(
                 f"{sample.id} has {len(sample.images)} images, the model takes "
-                f"{capabilities.max_images}. Choose other samples with --ids."
+                f"{capabilities.together} together. Choose other samples with --ids."
             )
         codec = self._dialect(benchmark)
         with ExitStack() as stack:
@@ -322,7 +322,7 @@ def _entry(engine: Engine, spec: str) -> ModelEntry:
         spec=spec,
         engine=engine.kind,
         revision=engine.revision,
-        max_images=capabilities.max_images,
+        max_images=capabilities.together,
         max_side=capabilities.max_side,
         dialect=capabilities.dialect,
         served=getattr(engine, "served", None),

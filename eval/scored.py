@@ -53,7 +53,11 @@ def row(
     group_by: Sequence[str] = (),
     **details: Any,
 ) -> ScoreRow:
-    """Return the row of one sample; groups and cluster come from the sample."""
+    """Return the row of one sample; groups and cluster come from the sample.
+
+    The cluster is its first image, unless ``meta.cluster`` names what belongs together,
+    such as the copies of one picture or the pieces of a tile.
+    """
     group = {name: str(value_of(sample, name)) for name in group_by}
     images = [image.path for image in sample.images]
     return ScoreRow(
@@ -63,7 +67,7 @@ def row(
         details=details,
         parse_ok=parse_ok and prediction.answered,
         group=group,
-        cluster=images[0] if images else None,
+        cluster=str(sample.meta.get("cluster") or images[0]) if images else None,
     )
 
 

@@ -291,6 +291,9 @@ class TraceStep(Part):
         default=None, description="columns and rows of the rendered picture, px"
     )
     rendering: str | None = Field(default=None, description="such as true-colour")
+    sensor: str | None = Field(
+        default=None, description="sensor of the picture, such as sar"
+    )
     score: Score | None = Field(
         default=None, description="value the step was chosen or judged by"
     )

@@ -44,7 +44,15 @@ __all__ = [
 ]
 
 KINDS = frozenset(
-    {"llm", "text-encoder", "image-encoder", "location", "cloud-mask", "sample-image"}
+    {
+        "llm",
+        "text-encoder",
+        "image-encoder",
+        "location",
+        "cloud-mask",
+        "gazetteer",
+        "sample-image",
+    }
 )
 NOTICE = "LICENCE.txt"
 MANIFEST = "asset.json"

@@ -1,7 +1,8 @@
 """Answers a question about rasters: look, recall, zoom, ask, read, refine, judge, place.
 
 The one path of data. The command line, the server, the chat page, batch runs and the
-evaluation all call :meth:`Assistant.ask`.
+evaluation all call :meth:`Assistant.ask`. The steps in the middle stand in
+:mod:`rsvlm.answering`, several images in :mod:`rsvlm.rounds` and :mod:`rsvlm.several`.
 """
 
 import time
@@ -9,42 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from rsvlm.answer import (
-    Answer,
-    AnswerImage,
-    AnswerRegion,
-    Evidence,
-    ModelInfo,
-    TraceStep,
-    keep_citations,
-)
-from rsvlm.dialects import get_dialect
-from rsvlm.doubts import GUESS, doubts, strange_boxes
+from rsvlm.answer import Answer, AnswerImage, AnswerRegion, Evidence, ModelInfo
+from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
-from rsvlm.findings import Findings, Purpose, ShapeKind
-from rsvlm.geometry import Region
-from rsvlm.labels import OBJECTS, is_visible
-from rsvlm.messages import Generation
-from rsvlm.questions import is_presence
+from rsvlm.findings import ShapeKind
+from rsvlm.looking import lacking, plan_views
 from rsvlm.raster import Raster
+from rsvlm.registration import Registration, register
 from rsvlm.render import View
-from rsvlm.replies import (
-    area_text,
-    count_text,
-    counts,
-    found_text,
-    presence_text,
-    told_text,
-    too_small_text,
-    unknown_text,
-)
-from rsvlm.search import Finder, State, search, trace_step, unused_words
+from rsvlm.rounds import Round, plan_rounds
+from rsvlm.scenes import SceneModel
+from rsvlm.search import Finder, State, trace_step
+from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
-from rsvlm.tasks import Reply, choose_task, get_task
-
-#: Most tokens a reply, by task.
-MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
+from rsvlm.tasks import choose_task, get_task
 
 
 class Retriever(Protocol):
@@ -56,25 +36,15 @@ class Retriever(Protocol):
 
 
 @dataclass(frozen=True)
-class _Verdict:
-    """Text, regions and confidence, before they are placed on the Earth."""
-
-    text: str
-    confidence: float
-    regions: tuple[Region, ...] = ()
-    count: int | None = None
-    abstained: bool = False
-
-
-@dataclass(frozen=True)
 class Assistant:
     """An engine with a region finder and, where there is one, a retriever.
 
     Attributes:
         engine: What reads the picture and writes the text.
-        finder: What draws, counts and measures; None leaves that to the engine.
+        finder: What draws, counts and measures objects; None leaves that to the engine.
         retriever: Background knowledge.
         least: Confidence below which a text answer is withheld.
+        scenes: What reads land cover and large places; None leaves that to the engine.
 
     .. versionadded:: 0.1
     """
@@ -83,6 +53,7 @@ class Assistant:
     finder: Finder | None = None
     retriever: Retriever | None = None
     least: float = 0.2
+    scenes: SceneModel | None = None
 
     def ask(
         self,
@@ -98,7 +69,8 @@ class Assistant:
         """Answer one question.
 
         Args:
-            rasters: Opened images; "image 1" is the first.
+            rasters: Opened images; "image 1" is the first. Several images with a place
+                on the Earth must overlap.
             question: What the user wrote.
             task: Name of a task, or ``"auto"`` to choose by the question.
             shape: Kind of the regions; default: masks when segmenting, else boxes.
@@ -110,264 +82,126 @@ class Assistant:
             The answer, placed on the Earth where the rasters are.
 
         Raises:
-            SettingsError: If there is no image or no question.
+            SettingsError: If there is no image or no question, there are more images
+                than the model takes, or they do not overlap.
             UnknownNameError: If there is no such task.
             ImageError: If an image cannot be read.
             EngineError: If the engine gives no answer.
         """
+        self._check(rasters, question)
+        start = time.perf_counter()
+        name = choose_task(question, len(rasters))[0] if task == "auto" else task
+        state = State(question, get_task(name), subject(question), [])
+        for raster in rasters:
+            state.warnings += [w for w in raster.warnings if w not in state.warnings]
+        registration = self._register(state, rasters)
+        self._look(state, rasters)
+        if self.retriever is not None:
+            state.evidence = tuple(self.retriever.search(question, rasters))
+        options = Options(shape, zoom, seed, on_text)
+        reason = lacking(question, rasters)
+        if reason:
+            verdict = Verdict(reason, 1.0, abstained=True)
+        else:
+            verdict = self._answer(state, rasters, registration, options, task)
+        state.timing["total"] = 1000 * (time.perf_counter() - start)
+        return self._place(state, rasters, verdict)
+
+    def _check(self, rasters: Sequence[Raster], question: str) -> None:
         if not rasters:
             raise SettingsError("There is no image. Give at least one image file.")
+        most = self.engine.capabilities.max_images
+        if len(rasters) > most:
+            raise SettingsError(
+                f"There are {len(rasters)} images; the model {self.engine.name} takes "
+                f"at most {most} in one question. Ask about fewer at a time."
+            )
         if not question.strip():
             raise SettingsError(
                 "The question is empty. Ask for example: 'Describe this scene'."
             )
-        start = time.perf_counter()
-        name = choose_task(question, len(rasters))[0] if task == "auto" else task
-        spec = get_task(name)
-        state = State(question, spec, subject(question), [])
-        for raster in rasters:
-            state.warnings += [w for w in raster.warnings if w not in state.warnings]
-        self._look(state, rasters)
-        self._recall(state, rasters)
-        reason = self._cannot(state, rasters)
-        if reason:
-            verdict = _Verdict(reason, 1.0, abstained=True)
-        else:
-            verdict = self._answer(state, rasters, shape, zoom, seed, on_text)
-        state.timing["total"] = 1000 * (time.perf_counter() - start)
-        return self._place(state, rasters, verdict)
 
-    # 1 look, 2 recall
+    # 1 look
+
+    def _register(self, state: State, rasters: Sequence[Raster]) -> Registration:
+        """Find out how the images lie to each other.
+
+        Images of one sensor may show different places, unless they are compared.
+        """
+        start = time.perf_counter()
+        try:
+            registration = register(rasters)
+        except SettingsError as error:
+            sensors = {raster.sensor for raster in rasters}
+            if len(sensors) > 1 or state.task.name == "compare":
+                raise
+            state.warnings.append(str(error).split(": ")[0] + ": they are apart.")
+            registration = Registration((), {})
+        state.timing["register"] = 1000 * (time.perf_counter() - start)
+        state.warnings += registration.warnings
+        return registration
 
     def _look(self, state: State, rasters: Sequence[Raster]) -> None:
-        side = self.engine.capabilities.max_side
-        for index, raster in enumerate(rasters):
+        able = self.engine.capabilities
+        planned = plan_views(state.question, rasters, max(able.together, len(rasters)))
+        seen: set[int] = set()
+        extra: list[View] = []
+        for index, rendering in planned:
             start = time.perf_counter()
-            view = raster.preview(max_side=side, image=index)
-            state.views.append(view)
+            # A model of one picture was trained on what the eye sees.
+            name = rendering if able.together > 1 else None
+            view = rasters[index].preview(able.max_side, name, index)
+            (extra if index in seen else state.views).append(view)
+            seen.add(index)
             state.trace.append(trace_step("look", view, start))
-        gsds = [raster.gsd for raster in rasters]
-        said = doubts(self.engine, state.views, gsds)
-        state.warnings += said
-        state.doubtful = bool(said)
+        state.views.sort(key=lambda view: view.image)
+        state.extra = tuple(extra)
+        state.images = tuple(range(len(rasters)))
 
-    def _recall(self, state: State, rasters: Sequence[Raster]) -> None:
-        if self.retriever is not None:
-            state.evidence = tuple(self.retriever.search(state.question, rasters))
-
-    def _cannot(self, state: State, rasters: Sequence[Raster]) -> str | None:
-        """Return why the question cannot be answered from these images, or None."""
-        if not self._needs_regions(state) or state.subject is None or not self.finder:
-            return None
-        name = state.subject.name
-        if state.subject.label not in self.finder.labels:
-            return unknown_text(name, self.finder.labels)
-        for raster in rasters:
-            if raster.gsd and not is_visible(name, raster.gsd):
-                return too_small_text(name, OBJECTS[name].size_m or 0.0, raster.gsd)
-        extra = unused_words(state.subject)
-        if extra:
-            state.warnings.append(
-                f"The words {extra!r} were not used: every {name} is meant."
-            )
-        return None
-
-    def _needs_regions(self, state: State) -> bool:
-        return state.task.name in ("count", "ground", "segment", "detect") or (
-            state.task.name == "vqa"
-            and is_presence(state.question)
-            and state.subject is not None
-            and self.finder is not None
-            and state.subject.label in self.finder.labels
-        )
-
-    # 3 zoom and 6 refine
-
-    def _search(
-        self,
-        state: State,
-        rasters: Sequence[Raster],
-        shape: ShapeKind,
-        zoom: Literal["auto", "none"],
-        purpose: Purpose = "locate",
-    ) -> Findings:
-        if self.finder is None:
-            return Findings((), 0.0)
-        start = time.perf_counter()
-        found = search(self.finder, state, rasters, shape, zoom, purpose)
-        state.timing["refine"] = 1000 * (time.perf_counter() - start)
-        return found
-
-    # 4 ask, 5 read, 7 judge
+    # 2 to 7
 
     def _answer(
         self,
         state: State,
         rasters: Sequence[Raster],
-        shape: ShapeKind | None,
-        zoom: Literal["auto", "none"],
-        seed: int | None,
-        on_text: Callable[[str], None] | None,
-    ) -> _Verdict:
-        if state.task.name == "compare" and self.engine.capabilities.max_images < 2:
-            return self._compare(state, rasters, zoom, seed)
-        reply, generation = self._generate(state, state.views, seed, on_text, shape)
-        confidence = generation.certainty * (GUESS if state.doubtful else 1.0)
-        if not self._needs_regions(state) or self.finder is None:
-            return self._text(state, rasters, reply, confidence, zoom)
-        kind = shape or ("mask" if state.task.name == "segment" else "hbb")
-        if state.task.name == "vqa":
-            return self._presence(state, rasters, reply, confidence, kind, zoom)
-        found = self._search(state, rasters, kind, zoom)
-        if state.task.name == "ground" and not found.regions and state.subject:
-            # "Where is the ship?" takes for granted that there is one: the best
-            # candidate is shown if it is as sure as a yes would need.
-            weak = self._search(state, rasters, kind, zoom, "presence").regions[:1]
-            found = Findings(weak, found.best)
-        regions = found.regions
-        name = state.subject.name if state.subject else None
-        sure = _mean([r.confidence for r in regions]) if regions else 1 - found.best
-        labels = [region.label for region in regions]
-        if state.task.name == "count" and name is not None:
-            return _Verdict(count_text(len(regions), name), sure, regions, len(regions))
-        text = found_text(labels, name)
-        if state.task.name == "segment" and regions:
-            text = (
-                text.removesuffix(".") + f", covering {self._area(rasters, regions)}."
-            )
-        return _Verdict(text, sure, regions, len(regions))
-
-    def _generate(
-        self,
-        state: State,
-        views: Sequence[View],
-        seed: int | None,
-        on_text: Callable[[str], None] | None = None,
-        shape: ShapeKind | None = None,
-    ) -> tuple[Reply, Generation]:
-        start = time.perf_counter()
-        able = self.engine.capabilities
-        most, codec = able.max_images, get_dialect(able.dialect)
-        if len(views) > most:
-            state.warnings.append(
-                f"The model {self.engine.name} looks at {most} image at a time; the "
-                f"question was put to the first of {len(views)}."
-            )
-        passages = [f"{item.text} ({item.source})" for item in state.evidence]
-        messages = state.task.messages(
-            state.question, views[:most], passages, codec.instruction(shape)
-        )
-        generation = self.engine.generate(
-            messages,
-            max_tokens=able.reply_tokens or MAX_TOKENS.get(state.task.name, 48),
-            seed=seed,
-            on_text=on_text,
-        )
-        spent = 1000 * (time.perf_counter() - start)
-        state.timing["generate"] = state.timing.get("generate", 0.0) + spent
-        reply = state.task.parse(generation.text, views[0].window, codec)
-        state.trace.append(
-            TraceStep(step="ask", score=generation.mean_logprob, ms=round(spent))
-        )
-        return reply, generation
-
-    def _text(
-        self,
-        state: State,
-        rasters: Sequence[Raster],
-        reply: Reply,
-        confidence: float,
-        zoom: Literal["auto", "none"],
-    ) -> _Verdict:
-        """Judge an answer that the engine gave in words."""
-        if confidence < self.least and not reply.regions:
-            return _Verdict(
-                f"I am not sure enough to answer. My best guess, {reply.text!r}, has a "
-                f"confidence of {confidence:.2f}.",
-                confidence,
-                abstained=True,
-            )
-        text = keep_citations(reply.text, {item.id for item in state.evidence})
-        found: tuple[Region, ...] = ()
-        if state.task.name == "caption" and self.finder is not None:
-            everything = replace(state, subject=None)
-            found = self._search(everything, rasters, "hbb", zoom, "anything").regions
-            if found:
-                seen = counts([region.label for region in found])
-                text = f"{text} Found by the region head: {seen}."
-        if state.task.boxes:
-            window = state.views[0].window
-            state.warnings += strange_boxes(self.engine, reply.text, window)
-            labels = [region.label for region in reply.regions]
-            asked = state.subject.name if state.subject else None
-            text = told_text(text, labels, asked)
-            return _Verdict(text, confidence, reply.regions, len(reply.regions))
-        return _Verdict(text or "(no answer)", confidence, found)
-
-    def _presence(
-        self,
-        state: State,
-        rasters: Sequence[Raster],
-        reply: Reply,
-        confidence: float,
-        shape: ShapeKind,
-        zoom: Literal["auto", "none"],
-    ) -> _Verdict:
-        """Answer yes or no by what is found; the engine's own word makes it surer."""
-        found = self._search(state, rasters, shape, zoom, "presence")
-        taken = found.regions
-        name = state.subject.name if state.subject else "object"
-        sure = found.best if taken else 1 - found.best
-        says_yes = reply.text.lower().startswith("yes")
-        if says_yes == bool(taken):
-            sure = 1 - (1 - sure) * (1 - 0.5 * confidence)
-        elif reply.text.lower().startswith(("yes", "no")):
-            sure *= 1 - 0.5 * confidence
-            word = "yes" if says_yes else "no"
-            state.warnings.append(
-                f"The language model alone would answer {word!r}; the answer follows "
-                "what was found in the image."
-            )
-        return _Verdict(presence_text(len(taken), name), sure, taken, len(taken))
-
-    def _compare(
-        self,
-        state: State,
-        rasters: Sequence[Raster],
-        zoom: Literal["auto", "none"],
-        seed: int | None,
-    ) -> _Verdict:
-        """Describe each image by itself, for engines that see one at a time."""
-        caption = replace(
-            state, task=get_task("caption"), question="Describe the image."
-        )
-        everything = replace(state, subject=None)
-        found = self._search(everything, rasters, "hbb", zoom, "anything").regions
-        lines, sure = [], 1.0
-        for index, view in enumerate(state.views):
-            reply, generation = self._generate(caption, [view], seed)
-            sure = min(sure, generation.certainty)
-            seen = counts([region.label for region in found if region.image == index])
-            lines.append(
-                f"Image {index + 1}: {reply.text} Found: {seen or 'no known object'}."
-            )
-        return _Verdict(" ".join(lines), sure, found)
+        registration: Registration,
+        options: Options,
+        task: str,
+    ) -> Verdict:
+        answerer = Answerer(self.engine, self.finder, self.scenes, self.least)
+        if state.task.name == "compare" and len(rasters) > 1:
+            return compare(answerer, state, rasters, registration, options)
+        sensors = [raster.sensor for raster in rasters]
+        together = self.engine.capabilities.together >= len(rasters)
+        rounds = plan_rounds(state.question, sensors, together)
+        parts: list[tuple[int | None, Verdict]] = []
+        for turn in rounds:
+            asked = _turned(state, turn, len(rounds), len(rasters), task)
+            if turn.there:
+                found = [region for _, part in parts for region in part.regions]
+                for image in turn.images:
+                    part = place_of(
+                        answerer, asked, rasters, registration, found, image, options
+                    )
+                    parts.append((image, part))
+            elif together:
+                parts.append((None, answerer.answer(asked, rasters, options)))
+            else:
+                for image in turn.images:
+                    one = replace(asked, images=(image,), extra=())
+                    parts.append((image, answerer.answer(one, rasters, options)))
+        if len(parts) == 1:
+            verdict = parts[0][1]
+        else:
+            verdict = joined(parts, sensors)
+        if len(set(sensors)) > 1 and verdict.regions:
+            verdict = placed_elsewhere(verdict, sensors, registration)
+        return verdict
 
     # 8 place
 
-    def _area(self, rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
-        pixels = sum(region.shape.area for region in regions)
-        places = [rasters[region.image].georeference for region in regions]
-        areas = [
-            place.area_m2(region.shape)
-            for place, region in zip(places, regions, strict=True)
-            if place is not None
-        ]
-        known = [area for area in areas if area is not None]
-        return area_text(sum(known) if len(known) == len(regions) else None, pixels)
-
     def _place(
-        self, state: State, rasters: Sequence[Raster], verdict: _Verdict
+        self, state: State, rasters: Sequence[Raster], verdict: Verdict
     ) -> Answer:
         return Answer(
             task=state.task.name,
@@ -393,5 +227,17 @@ class Assistant:
         )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _turned(state: State, turn: Round, rounds: int, images: int, task: str) -> State:
+    """Return the state of a round: its own question, task, subject and images."""
+    if rounds == 1:
+        return replace(state, images=turn.images)
+    name = state.task.name
+    if task == "auto":
+        name = choose_task(turn.question, images)[0]
+    return replace(
+        state,
+        question=turn.question,
+        task=get_task(name),
+        subject=subject(turn.question),
+        images=turn.images,
+    )

@@ -95,6 +95,65 @@ class GeoReference:
         out[beyond, 0] = _wrapped(out[beyond, 0])
         return out
 
+    def pixels(
+        self, lonlat: ArrayLike, near: Point = (0.0, 0.0)
+    ) -> NDArray[np.float64]:
+        """Map WGS 84 to raster pixels: the inverse of :meth:`lonlat`.
+
+        Args:
+            lonlat: Longitude and latitude in degrees, shape (N, 2).
+            near: A raster pixel, best the middle of the raster. A raster in degrees
+                shows a place again after each full turn; the nearest is taken.
+
+        Returns:
+            x and y in raster pixels, shape (N, 2), which may lie outside the raster;
+            nan where a point lies outside the domain of the CRS.
+        """
+        lon, lat = np.asarray(lonlat, dtype=float).reshape(-1, 2).T
+        x, y = _to_lonlat(self.crs_wkt).transform(lon, lat, direction="INVERSE")
+        return self._columns_rows(np.asarray(x, float), np.asarray(y, float), near)
+
+    def onto(
+        self, other: "GeoReference", points: ArrayLike, near: Point = (0.0, 0.0)
+    ) -> NDArray[np.float64]:
+        """Map raster pixels to the pixels of another raster at the same place.
+
+        Rasters of one CRS are mapped inside it, without a detour over degrees.
+
+        Args:
+            other: Place of the other raster.
+            points: x and y in pixels of this raster, shape (N, 2).
+            near: A pixel of the other raster, as in :meth:`pixels`.
+
+        Returns:
+            x and y in pixels of the other raster, shape (N, 2); nan where there is no
+            way from one to the other.
+        """
+        if not self.shares_crs(other):
+            return other.pixels(self.lonlat(points), near)
+        column, row = np.asarray(points, dtype=float).reshape(-1, 2).T
+        a, b, c, d, e, f = self.transform
+        x, y = a * column + b * row + c, d * column + e * row + f
+        return other._columns_rows(x, y, near)
+
+    def shares_crs(self, other: "GeoReference") -> bool:
+        """Say whether another raster has the same coordinate reference system."""
+        return _same_crs(self.crs_wkt, other.crs_wkt)
+
+    def _columns_rows(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], near: Point
+    ) -> NDArray[np.float64]:
+        """Undo the transform: coordinates of the CRS, shape (N,) -> (N, 2) in pixels."""
+        a, b, c, d, e, f = self.transform
+        x, y = (np.where(np.isfinite(x) & np.isfinite(y), v, np.nan) for v in (x, y))
+        turn = _full_turn(self.crs_wkt)
+        if turn:
+            middle = a * near[0] + b * near[1] + c
+            x = x - turn * np.round((x - middle) / turn)
+        x, y = x - c, y - f
+        out = np.stack([e * x - b * y, a * y - d * x], axis=1) / (a * e - b * d)
+        return np.asarray(out)
+
     def geometry(self, shape: Shape) -> dict[str, Any] | None:
         """Return a shape in raster pixels as an RFC 7946 geometry.
 
@@ -249,6 +308,21 @@ def _to_lonlat(wkt: str) -> "Transformer":
     from pyproj import Transformer
 
     return Transformer.from_crs(_crs(wkt), "EPSG:4326", always_xy=True)
+
+
+@lru_cache(maxsize=64)
+def _same_crs(wkt: str, other: str) -> bool:
+    return wkt == other or _crs(wkt).equals(_crs(other), ignore_axis_order=True)
+
+
+@lru_cache(maxsize=64)
+def _full_turn(wkt: str) -> float:
+    """Return 360 degrees in the unit of a CRS of angles, 0 for one of lengths."""
+    crs = _crs(wkt)
+    if not crs.is_geographic:
+        return 0.0
+    radians = float(crs.axis_info[0].unit_conversion_factor)
+    return 2 * math.pi / radians
 
 
 @lru_cache(maxsize=1)

@@ -80,13 +80,50 @@ SCENES = {
 }
 
 
+#: What covers the ground, drawn as areas and never counted.
+COVERS = {
+    label.name: label
+    for label in (
+        Label("water", "water", ("open water", "water surface", "sea", "ocean")),
+        Label(
+            "vegetation",
+            "vegetation",
+            ("green space", "greenery", "plant", "plant cover", "vegetated land"),
+        ),
+        Label(
+            "built-up land",
+            "built-up land",
+            (
+                *("built-up area", "built up area", "built up land", "urban area"),
+                *("urban land", "city", "town", "settlement", "built-up"),
+            ),
+        ),
+        Label(
+            "bare or dry ground",
+            "bare or dry ground",
+            ("bare ground", "bare soil", "bare land", "dry ground", "soil", "desert"),
+        ),
+    )
+}
+
+#: Places of a kilometre and more, known by what stands around them.
+PLACES = {
+    label.name: label
+    for label in (
+        Label("harbor", "harbors"),
+        Label("airport", "airports", ("airfield", "aerodrome")),
+    )
+}
+
+
 def plural_of(word: str) -> str:
     """Return the English plural of a noun phrase.
 
     >>> plural_of("oil tank"), plural_of("bus"), plural_of("jetty"), plural_of("aircraft")
     ('oil tanks', 'buses', 'jetties', 'aircraft')
     """
-    for label in (*OBJECTS.values(), *SCENES.values()):
+    tables = (OBJECTS, SCENES, COVERS, PLACES)
+    for label in (label for table in tables for label in table.values()):
         if word == label.name:
             return label.plural
     if word.endswith("craft"):
@@ -100,7 +137,7 @@ def plural_of(word: str) -> str:
 
 def _forms() -> dict[str, str]:
     forms: dict[str, str] = {}
-    for table in (SCENES, OBJECTS):
+    for table in (COVERS, PLACES, SCENES, OBJECTS):
         for label in table.values():
             for word in (label.name, *label.synonyms):
                 forms[word] = forms[plural_of(word)] = label.name

@@ -11,11 +11,12 @@ Source:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.bands import POLARISATIONS
+from rsvlm.bands import BANDS, POLARISATIONS
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.geometry import Window
 from rsvlm.sensors import SENSORS, SensorGuess
@@ -55,9 +56,9 @@ class Rendering:
 
     Attributes:
         needs: Sets of bands; the first that a raster has is drawn.
-        legend: What the picture shows. ``{bands}``, ``{channels}`` (with ranges),
-            ``{stretch}`` and the ``{low}``, ``{middle}`` and ``{high}`` of the first
-            channel are filled in.
+        legend: What the picture shows. ``{bands}``, ``{pair}`` (two bands with their
+            wavelengths), ``{channels}`` (with ranges), ``{stretch}`` and the ``{low}``,
+            ``{middle}`` and ``{high}`` of the first channel are filled in.
         mix: Turns the bands, shape (B, H, W), into channels, shape (1 or 3, H, W).
         limits: Values of each channel drawn darkest and brightest; None takes
             percentiles of the raster.
@@ -99,6 +100,10 @@ _DB_LEGEND = (
     + _SURFACES
 )
 
+_LIGHT = {name: wavelength for name, wavelength in BANDS.items() if wavelength}
+_LONGEST_FIRST = sorted(_LIGHT, key=lambda name: -_LIGHT[name])
+_MOST_VISIBLE_FIRST = sorted(_LIGHT, key=lambda name: abs(_LIGHT[name] - 0.6))
+
 RENDERINGS: Mapping[str, Rendering] = {
     "true-colour": Rendering(
         (("red", "green", "blue"),),
@@ -115,34 +120,42 @@ RENDERINGS: Mapping[str, Rendering] = {
         "{stretch}",
     ),
     "gray": Rendering((("gray",), ("band1",)), "Gray levels of one band{stretch}"),
+    "composite": Rendering(
+        tuple(combinations(_LONGEST_FIRST, 3)),
+        "Composite: the bands {bands} shown as red, green and blue{stretch}",
+    ),
+    "single-band": Rendering(
+        tuple((name,) for name in _MOST_VISIBLE_FIRST),
+        "Gray levels of the band {bands}{stretch}",
+    ),
     "ndvi": Rendering(
         (("nir", "red"), ("nir08", "red")),
-        "Vegetation index NDVI: red at {low} or less (water, bare ground), yellow at "
-        "{middle}, green at {high} or more (dense vegetation)",
+        "Vegetation index NDVI of {pair}: red at {low} or less (water, bare ground), "
+        "yellow at {middle}, green at {high} or more (dense vegetation)",
         _normalised_difference,
         ((-0.2, 0.8),),
         _RED_YELLOW_GREEN,
     ),
     "ndwi": Rendering(
         (("green", "nir"), ("green", "nir08")),
-        "Water index NDWI: white at {middle} or less (land), blue at {high} or more "
-        "(open water)",
+        "Water index NDWI of {pair}: white at {middle} or less (land), blue at {high} "
+        "or more (open water)",
         _normalised_difference,
         _INDEX,
         _WHITE_WHITE_BLUE,
     ),
     "ndmi": Rendering(
         (("nir08", "swir16"), ("nir", "swir16")),
-        "Moisture index NDMI: red at {low} or less (dry), green at {middle}, blue at "
-        "{high} or more (moist)",
+        "Moisture index NDMI of {pair}: red at {low} or less (dry), green at {middle}, "
+        "blue at {high} or more (moist)",
         _normalised_difference,
         _INDEX,
         _RED_GREEN_BLUE,
     ),
     "nbr": Rendering(
         (("nir08", "swir22"), ("nir", "swir22")),
-        "Burn ratio NBR: red at {low} or less (burnt or bare), green at {middle}, blue "
-        "at {high} or more (dense vegetation or water)",
+        "Burn ratio NBR of {pair}: red at {low} or less (burnt or bare), green at "
+        "{middle}, blue at {high} or more (dense vegetation or water)",
         _normalised_difference,
         _INDEX,
         _RED_GREEN_BLUE,
@@ -173,8 +186,14 @@ RENDERINGS: Mapping[str, Rendering] = {
 
 def renderings_of(guess: SensorGuess) -> tuple[str, ...]:
     """Return the names of the pictures that can be drawn, the preferred first."""
-    names = SENSORS[guess.sensor].renderings
-    return tuple(name for name in names if not _missing(RENDERINGS[name], guess))
+
+    def drawable(name: str) -> bool:
+        return not _missing(RENDERINGS[name], guess)
+
+    names = [*filter(drawable, SENSORS[guess.sensor].renderings)]
+    if not names or RENDERINGS[names[0]].ramp:  # an index alone shows no scene
+        names.insert(0, next(filter(drawable, ("composite", "single-band"))))
+    return tuple(names)
 
 
 def choose(rendering: str | None, guess: SensorGuess) -> str:
@@ -191,14 +210,13 @@ def choose(rendering: str | None, guess: SensorGuess) -> str:
     known = renderings_of(guess)
     if rendering is None:
         return known[0]
-    if rendering in known:
-        return rendering
     if rendering not in RENDERINGS:
         raise UnknownNameError("rendering", rendering, known)
+    if not (missing := _missing(RENDERINGS[rendering], guess)):
+        return rendering
     raise SettingsError(
-        f"The rendering {rendering!r} needs {_missing(RENDERINGS[rendering], guess)}, "
-        f"but this {guess.sensor} image has {', '.join(guess.bands)}"
-        f" ({guess.domain}). Choose one of: {', '.join(known)}."
+        f"The rendering {rendering!r} needs {missing}, but this {guess.sensor} image has "
+        f"{', '.join(guess.bands)} ({guess.domain}). Choose one of: {', '.join(known)}."
     )
 
 
@@ -370,6 +388,7 @@ def _legend(rendering: str, guess: SensorGuess, limits: Ends | None) -> str:
         stretch = f", {each} between its 2nd and 98th percentile"
     text = spec.legend.format(
         bands=", ".join(names),
+        pair=" and ".join(f"{n} ({BANDS[n]:g} um)" for n in names if BANDS.get(n)),
         channels=channels,
         stretch=stretch,
         low=f"{low[0]:.3g}",

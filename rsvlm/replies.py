@@ -99,6 +99,36 @@ def too_small_text(name: str, size_m: float, gsd_m: float) -> str:
     )
 
 
+def by_camera_text(name: str) -> str:
+    """Say that an object is found in optical images only, or in other sizes of them."""
+    return (
+        f"I cannot tell: this model finds {plural_of(name)} in optical images whose "
+        "ground size is like that of its training, not in this one. Give such an image "
+        "of the place."
+    )
+
+
+def no_count_text(name: str) -> str:
+    """Say that land cover has no number."""
+    return (
+        f"I cannot count {name}: it is land cover, measured as an area. Ask how much of "
+        f"the image is {name}."
+    )
+
+
+def cover_text(name: str, share: float, area: str, pieces: int) -> str:
+    """Say how much of an image a class of land cover covers.
+
+    >>> cover_text("water", 0.084, "1,200 m2", 2)
+    'Water covers 8.4 % of the image (1,200 m2) in 2 pieces.'
+    """
+    if not pieces:
+        return f"no {name} was found."
+    many = "1 piece" if pieces == 1 else f"{pieces} pieces"
+    percent = f"{100 * share:.2g}" if share < 0.995 else "100"
+    return f"{name.capitalize()} covers {percent} % of the image ({area}) in {many}."
+
+
 def unknown_text(name: str, known: Sequence[str]) -> str:
     """Say that the model was not trained to find something."""
     return (

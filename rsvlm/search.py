@@ -49,7 +49,20 @@ class Finder(Protocol):
 
 @dataclass
 class State:
-    """What is known so far about one question."""
+    """What is known so far about one question.
+
+    Attributes:
+        question: What is asked.
+        task: Kind of answer.
+        subject: What it is about, where the question names it.
+        views: One picture of each raster.
+        trace: Steps so far.
+        warnings: What the user should know.
+        evidence: Passages of knowledge.
+        timing: Stage -> ms.
+        images: Indices of the rasters that are asked about.
+        extra: More pictures of them, drawn in other ways.
+    """
 
     question: str
     task: Task
@@ -59,7 +72,8 @@ class State:
     warnings: list[str] = field(default_factory=list)
     evidence: tuple[Evidence, ...] = ()
     timing: dict[str, float] = field(default_factory=dict)
-    doubtful: bool = False
+    images: tuple[int, ...] = (0,)
+    extra: tuple[View, ...] = ()
 
 
 def search(
@@ -69,6 +83,7 @@ def search(
     shape: ShapeKind,
     zoom: Literal["auto", "none"],
     purpose: Purpose = "locate",
+    images: tuple[int, ...] | None = None,
 ) -> Findings:
     """Return the objects that a question is about, in all its rasters.
 
@@ -80,12 +95,14 @@ def search(
         shape: Kind of the regions.
         zoom: ``"none"`` looks at each raster as a whole only.
         purpose: Which cut of the finder holds.
+        images: Indices of the rasters to look at; None for all.
     """
     label = state.subject.label if state.subject else None
     wanted = [label] if label in finder.labels else list(finder.labels)
     regions: list[Region] = []
     best = 0.0
-    for index, raster in enumerate(rasters):
+    for index in range(len(rasters)) if images is None else images:
+        raster = rasters[index]
         names = [str(n) for n in wanted if is_visible(str(n), raster.gsd)]
         if not names:
             continue
@@ -118,6 +135,7 @@ def trace_step(
         window=(box.x0, box.y0, box.x1, box.y1),
         size=(view.window.width, view.window.height),
         rendering=view.rendering,
+        sensor=view.sensor,
         score=score,
         ms=round(1000 * (time.perf_counter() - start)),
     )

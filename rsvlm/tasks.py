@@ -96,6 +96,7 @@ class Task:
         views: "Sequence[View]",
         passages: Sequence[str] = (),
         instruction: str | None = None,
+        legends: Sequence[str] | None = None,
     ) -> "list[Message]":
         """Return the conversation that asks one question.
 
@@ -104,6 +105,8 @@ class Task:
             views: Pictures, in the order in which the model sees them.
             passages: Knowledge texts; the first gets the number 1.
             instruction: How the dialect of the model is asked for regions.
+            legends: What the pictures are; None takes the legends of those that need
+                one.
 
         Returns:
             One user message: the views, then one text of the legends that are needed,
@@ -111,11 +114,13 @@ class Task:
         """
         from rsvlm.messages import Message  # loads numpy
 
-        legends = dict.fromkeys(
-            harmless(view.legend)
-            for view in views
-            if view.rendering not in PLAIN_RENDERINGS and view.legend
-        )
+        if legends is None:
+            legends = [
+                view.legend
+                for view in views
+                if view.rendering not in PLAIN_RENDERINGS and view.legend
+            ]
+        legends = list(dict.fromkeys(harmless(line) for line in legends))
         prompt = self.prompt(question, instruction)
         text = "\n".join([*legends, *_block(passages), prompt])
         return [Message("user", (*views, text))]

@@ -16,7 +16,13 @@ import numpy as np
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.eval.metrics.assemble import Floats, Indices, in_scope, scored, text_of
 from rsvlm.eval.metrics.rag import Box, Citations, citations, coverage
-from rsvlm.eval.metrics.retrieval import KS, Ranking, random_recall, rank_listed
+from rsvlm.eval.metrics.retrieval import (
+    KS,
+    Ranking,
+    random_ndcg,
+    random_recall,
+    rank_listed,
+)
 from rsvlm.eval.records import Prediction
 from rsvlm.eval.scored import Scored, row
 from rsvlm.samples import Sample
@@ -227,7 +233,14 @@ def _own(ranking: Ranking, value: str) -> Floats:
 def _random(
     value: str, relevant: Sequence[Mapping[str, float]], gallery: int | None
 ) -> dict[str, float]:
-    """Return what ranking at random reaches, for recalls of a gallery of known size."""
+    """Return what ranking at random reaches in a gallery of known size.
+
+    For one relevant item the recall at k is k / gallery.
+    """
+    if gallery is not None and value.startswith("ndcg@"):
+        k = int(value.removeprefix("ndcg@"))
+        gains = [random_ndcg(k, list(g.values()), gallery) for g in relevant]
+        return {"random": float(np.mean(gains))}
     if gallery is None or not (value == "mR" or value.startswith("r@")):
         return {}
     ks = KS if value == "mR" else (int(value[2:]),)

@@ -214,6 +214,24 @@ def random_recall(k: int, relevant: int, items: int) -> float:
     return 1 - miss if relevant else 0.0
 
 
+def random_ndcg(k: int, grades: Sequence[float], items: int) -> float:
+    """Return the mean nDCG@k of all orders of the items, the others of grade 0.
+
+    >>> round(random_ndcg(10, [1.0], 2), 4)  # the mean of 1 and 1 / log2(3)
+    0.8155
+
+    Args:
+        k: Depth.
+        grades: Those of the relevant items, above 0.
+        items: Number of items that are ordered.
+    """
+    discount = 1 / np.log2(np.arange(2, min(k, items) + 2))
+    ideal = np.sort(np.asarray(grades, dtype=float))[::-1][: len(discount)]
+    best = float(ideal @ discount[: len(ideal)])
+    # Every place holds the mean grade of all items.
+    return sum(grades) / items * float(discount.sum()) / best if best else 0.0
+
+
 def _ordered(scores: NDArray[np.generic], gains: NDArray[np.generic]) -> Floats:
     """Return the grades in the order of the ranking, worst case among ties, (Q, I)."""
     keys = -scores.astype(np.float64)

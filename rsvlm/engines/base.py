@@ -12,7 +12,8 @@ class Capabilities:
     """What an engine can take.
 
     Attributes:
-        max_images: Most pictures a conversation.
+        max_images: Most images a question.
+        together: Most pictures a prompt; images beyond that are asked about one by one.
         max_side: Longest side of a picture that it makes use of, in px.
         dialect: Name of its grounding dialect, a key of ``rsvlm.dialects.DIALECTS``.
         dialect_known: Whether that is known, or a guess for a strange model.
@@ -23,7 +24,8 @@ class Capabilities:
             None where that is not known.
     """
 
-    max_images: int = 1
+    max_images: int = 8
+    together: int = 1
     max_side: int = 1344
     dialect: str = "rsvlm"
     dialect_known: bool = True

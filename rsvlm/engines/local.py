@@ -20,6 +20,7 @@ from rsvlm.engines.base import Capabilities
 from rsvlm.messages import Generation, Message, views_of
 from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
 from rsvlm.models.configuration import SENSOR_IDS
+from rsvlm.models.precision import fast_dtype
 from rsvlm.models.processing import to_tiles
 from rsvlm.render import View
 
@@ -35,12 +36,13 @@ class LocalEngine:
 
     kind = "local"
 
-    def __init__(self, checkpoint: str | Path, dtype: str = "bfloat16") -> None:
+    def __init__(self, checkpoint: str | Path, dtype: str | None = None) -> None:
         """Load a checkpoint.
 
         Args:
             checkpoint: Name of a shipped checkpoint, or its folder.
-            dtype: Type of the weights.
+            dtype: Type of the weights, such as ``"bfloat16"``; None takes the one that
+                this processor multiplies fastest.
 
         Raises:
             CheckpointError: If the folder is missing, incomplete or damaged.
@@ -48,14 +50,15 @@ class LocalEngine:
         """
         folder = find_checkpoint(str(checkpoint))
         self.processor = load_processor(folder)
-        self.model = load_model(folder, dtype)
+        self.model = load_model(
+            folder, dtype or str(fast_dtype()).removeprefix("torch.")
+        )
         config = self.model.config
         self.name = f"rsvlm-{folder.resolve().name}"
         self.revision = _revision(folder)
         sensors = {"optical"} | ({"sar"} if config.sar_config is not None else set())
         trained = config.trained_gsd_m
         self.capabilities = Capabilities(
-            max_images=1,
             max_side=config.tile_size * 4,
             sensors=frozenset(sensors),
             gsd_m=(trained[0], trained[1]) if trained else None,
@@ -65,8 +68,16 @@ class LocalEngine:
     @property
     def encoder(self) -> nn.Module:
         """The optical encoder, which the region head may share."""
-        encoder: nn.Module = self.model.model.optical_encoder
-        return encoder
+        return self.encoders["optical"]
+
+    @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """The encoder of each sensor, which other parts may share."""
+        inner = self.model.model
+        found: dict[str, nn.Module] = {"optical": inner.optical_encoder}
+        if self.model.config.sar_config is not None:
+            found["sar"] = inner.sar_encoder
+        return found
 
     @torch.no_grad()
     def generate(

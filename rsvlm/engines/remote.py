@@ -103,7 +103,8 @@ class RemoteEngine:
         family = family_of(self.name) or (None, None)
         dialect = settings.dialect or family[0]
         self.capabilities = Capabilities(
-            max_images=settings.max_images or family[1] or 8,
+            max_images=max(8, settings.max_images or 0),
+            together=settings.max_images or family[1] or 8,
             max_side=settings.max_side,
             dialect=dialect or UNKNOWN,
             dialect_known=dialect is not None,
@@ -160,7 +161,7 @@ class RemoteEngine:
             EngineError: If the server fails, or refuses the request.
             SettingsError: If there are too many pictures, or one is too large.
         """
-        most = self.capabilities.max_images
+        most = self.capabilities.together
         if len(views_of(messages)) > most:
             raise SettingsError(
                 f"There are {len(views_of(messages))} pictures; the model {self.name} "

@@ -137,7 +137,9 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
     """Return the Transformers folder of an asset; fetch and convert it if needed.
 
     Args:
-        asset: Name in the table of assets, or a Transformers folder of one's own.
+        asset: Name in the table of assets, a Transformers folder of one's own, or a
+            model of open_clip and the file of its weights, ``"ViT-L-14:FILE"``, whose
+            visual part is meant.
         progress: Called with bytes done and bytes in all while fetching.
 
     Returns:
@@ -146,20 +148,49 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
     Raises:
         UnknownNameError: If no conversion of that name is known.
         AssetError: If the asset cannot be fetched, verified or converted.
+        CheckpointError: If the file of an open_clip model cannot be used.
     """
     if asset not in CONVERTERS and (Path(asset) / WEIGHTS).is_file():
         return Path(asset)
+    if asset not in CONVERTERS and ":" in asset:
+        return _published_folder(asset)
     if asset not in CONVERTERS:
         raise UnknownNameError("base model", asset, CONVERTERS)
-    folder = assets.cache_folder() / "bases" / f"{asset}-{REVISION}"
+
+    def convert(draft: Path) -> None:
+        CONVERTERS[asset](assets.fetch(asset, progress), draft)
+
+    return _converted(asset, f"{asset}-{REVISION}", convert)
+
+
+def _published_folder(name: str) -> Path:
+    from rsvlm.models.open_clip import twin
+    from rsvlm.models.published import Published  # imports torch, slowly
+
+    published = Published.parse(name)
+
+    def convert(draft: Path) -> None:
+        _save(twin(published.load().visual), draft)  # in the type of the file
+
+    return _converted(name, f"{published.key}-{REVISION}", convert)
+
+
+def _converted(asset: str, key: str, convert: Callable[[Path], None]) -> Path:
+    """Return the folder of a key in the cache; it appears there wholly or not at all.
+
+    Args:
+        asset: What is converted, for messages.
+        key: Name of the folder.
+        convert: Writes into the folder that it is given, if there is none of the key.
+    """
+    folder = assets.cache_folder() / "bases" / key
     if (folder / "complete.json").is_file():
         return folder
-    source = assets.fetch(asset, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{asset}-", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder.parent))
     try:
-        CONVERTERS[asset](source, draft)
-        (draft / "complete.json").write_text(json.dumps({"asset": asset}))
+        convert(draft)
+        (draft / "complete.json").write_text(json.dumps({"asset": key}))
         os.replace(draft, folder)
     except OSError as error:
         if not (folder / "complete.json").is_file():  # else another process was first

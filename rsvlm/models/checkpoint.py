@@ -171,11 +171,26 @@ def load_from_bases(
     trained = load_tensors(folder / WEIGHTS)
     lora = config.lora or {"alpha": 1, "rank": 1}
     state = base_state(config.bases or {})
+    state |= _aligned(folder, config)
     state |= trained  # a tuned encoder replaces its base
     # Sums are rounded to the type that was asked for, not to that of the file.
     state = {key: value.to(kind) for key, value in state.items()}
     state = merge_lora(state, lora["alpha"] / lora["rank"])
     return assemble(config, state, kind)
+
+
+def _aligned(folder: Path, config: RSVLMConfig) -> dict[str, Tensor]:
+    """Return the weights of the model's encoders that were aligned with text."""
+    from rsvlm.models.aligned_files import SETTINGS_FILE, encoder_state, learned
+
+    if not (folder / SETTINGS_FILE).is_file():
+        return {}
+    return {
+        f"{PREFIXES[f'{sensor}_encoder']}{name}": tensor
+        for sensor in learned(folder)
+        if getattr(config, f"{sensor}_config", None) is not None
+        for name, tensor in encoder_state(folder, sensor).items()
+    }
 
 
 def load_model(folder: Path, dtype: str) -> RSVLMForConditionalGeneration:
@@ -246,13 +261,19 @@ def _fill_buffers(model: nn.Module) -> None:
         raise CheckpointError(f"buffers without a value: {', '.join(left)}")
 
 
-def write_checkpoint(model: nn.Module, tokenizer: Any, folder: Path) -> None:
+def write_checkpoint(
+    model: nn.Module,
+    tokenizer: Any,
+    folder: Path,
+    kept: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write what was trained, with everything that is needed to load it.
 
     Args:
         model: The model; peft may have put low-rank updates into it.
         tokenizer: Its tokenizer.
         folder: Checkpoint folder; files of an earlier step are replaced.
+        kept: Tensors of an earlier run that did not learn, written as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = cast(RSVLMConfig, model.config)
@@ -263,7 +284,8 @@ def write_checkpoint(model: nn.Module, tokenizer: Any, folder: Path) -> None:
     }
     config.save_pretrained(folder)
     RSVLMProcessor(image_processor_of(config), tokenizer).save_pretrained(folder)
-    save_tensors({k: v.to(torch.bfloat16) for k, v in state.items()}, folder / WEIGHTS)
+    trained = {k: v.to(torch.bfloat16) for k, v in state.items()}
+    save_tensors({**(kept or {}), **trained}, folder / WEIGHTS)
 
 
 def image_processor_of(config: RSVLMConfig) -> RSVLMImageProcessor:

@@ -23,6 +23,7 @@ from rsvlm.geometry import HBB, Mask, Region, Shape, nms
 from rsvlm.models.checkpoint import load_tensors
 from rsvlm.models.encoder import feature_width, frozen_encoder, patch_size
 from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.precision import fast_dtype
 from rsvlm.models.region_head import (
     CENTRE_FACTOR,
     MASK_FACTOR,
@@ -149,7 +150,7 @@ class RegionFinder:
         rows, columns = grid.shape[2:]
         queries = self.text.encode(descriptions)[None]
         colours = colours_of(pixels, rows, columns, patch)[None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", enabled=fast_dtype() is torch.bfloat16):
             found = self.head(grid.float(), colours, queries)
         stride = patch / CENTRE_FACTOR
         boxes = [

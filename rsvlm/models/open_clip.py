@@ -6,10 +6,15 @@ serves. Two families are known: open_clip's own CLIP ViT, and timm's ViT with la
 scale (DINOv2) inside a custom CLIP.
 """
 
+import errno
+import re
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError
@@ -32,29 +37,93 @@ _CLIP_BLOCK = {
 }
 
 
-def load_open_clip(name: str, pretrained: str | Path | None = None) -> nn.Module:
-    """Return the visual part of an open_clip model.
+class _Ignored:
+    """Stands for an object that a checkpoint holds beside its weights."""
+
+    def __init__(self, *parts: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+#: open_clip's schedule writes the learning rate as a number of numpy, so that its
+#: training checkpoints (SkyCLIP's) hold these names in the state of the optimizer.
+#: They are read as nothing: neither numpy nor code of the file runs.
+_STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_Ignored, f"numpy.{name}")
+    for name in ("dtype", "core.multiarray.scalar", "_core.multiarray.scalar")
+]
+
+
+def load_clip(name: str, pretrained: str | Path | None = None) -> Any:
+    """Return a model of open_clip, image and text part, in evaluation mode.
+
+    The file may be a state dict (``.pt``, ``.bin``), a training checkpoint of
+    open_clip, or safetensors. No code of a file is run. Position embeddings of
+    another image size are resized as open_clip does.
 
     Args:
         name: Architecture, such as ``"ViT-B-32"``, or a config that open_clip knows.
         pretrained: Checkpoint file; None gives random weights.
 
     Raises:
-        CheckpointError: If open_clip does not know the name or the file does not fit.
+        CheckpointError: If open_clip does not know the name, or the file is damaged,
+            holds code or does not fit.
     """
     import open_clip
 
-    path = None if pretrained is None else str(pretrained)
+    # A name of open_clip's own weights would be fetched; a whole path is none.
+    path = None if pretrained is None else str(Path(pretrained).absolute())
     try:
-        model = open_clip.create_model(name, pretrained=path)
-    except (RuntimeError, OSError, KeyError, ValueError) as error:
-        problem = " ".join(str(error).split())[:200]
+        if path is not None:
+            _refuse_torchscript(path)
+        with torch.serialization.safe_globals(_STAND_INS):
+            model = open_clip.create_model(name, pretrained=path, pretrained_text=False)
+    except Exception as error:  # open_clip, torch and safetensors raise a dozen kinds
         raise CheckpointError(
-            f"open_clip cannot build {name!r} from {path}: {problem}. "
-            "Name an architecture of open_clip.list_models() and a file that fits it."
+            f"open_clip cannot build {name!r} from {path}: {_problem(error)}"
         ) from error
-    visual: nn.Module = model.visual
+    return model.eval()
+
+
+def load_open_clip(name: str, pretrained: str | Path | None = None) -> nn.Module:
+    """Return the visual part of an open_clip model; see :func:`load_clip`."""
+    visual: nn.Module = load_clip(name, pretrained).visual
     return visual
+
+
+def _refuse_torchscript(path: str) -> None:
+    """Refuse archives of code by name; torch would warn of them before it refuses."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+            raise CheckpointError(
+                "it is a TorchScript archive, which holds code. Save the state_dict() "
+                "of the model in it as safetensors, and give that file."
+            )
+
+
+def _problem(error: Exception) -> str:
+    """Return what is wrong with a file, and what to do, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, CheckpointError):
+        return text
+    if code := re.search(r"GLOBAL (\S+) (?:was not|whose)", text):
+        return (
+            f"beside weights it holds {code[1]}, and no code of a file is run. Save "
+            "its state dict alone, best as safetensors, and give that file."
+        )
+    damaged = "Weights only load failed" in text or "PytorchStreamReader" in text
+    # What torch raises for half an archive depends on where it was cut.
+    damaged |= getattr(error, "errno", None) == errno.EINVAL
+    if damaged or isinstance(error, (EOFError, SafetensorError)):
+        return "it is no checkpoint, or is damaged. Download it again."
+    return (
+        f"{text[:200].rstrip(' !.,:') or type(error).__name__}. "
+        "Name an architecture of open_clip.list_models() and a file that fits it."
+    )
 
 
 def twin(visual: nn.Module) -> nn.Module:

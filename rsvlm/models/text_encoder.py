@@ -69,6 +69,17 @@ class TextEncoder:
         """Return the encoder of an asset, or of a Transformers folder."""
         return cls(base_folder(asset))
 
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Return unit vectors with their graph, for training; shape (len(texts), D)."""
+        batch = self.tokenizer.encode_batch(list(texts))
+        device = next(self.model.parameters()).device
+        ids = torch.tensor([item.ids for item in batch], device=device)
+        mask = torch.tensor([item.attention_mask for item in batch], device=device)
+        states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask.unsqueeze(-1).float()
+        mean = (states.float() * weight).sum(1) / weight.sum(1)
+        return nn.functional.normalize(mean, dim=-1)
+
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors, shape (len(texts), D), float32; repeats are cached."""
@@ -76,13 +87,6 @@ class TextEncoder:
             self._known = {}
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
-            batch = self.tokenizer.encode_batch(list(new))
-            ids = torch.tensor([item.ids for item in batch])
-            mask = torch.tensor([item.attention_mask for item in batch])
-            states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
-            weight = mask.unsqueeze(-1).float()
-            mean = (states.float() * weight).sum(1) / weight.sum(1)
-            vectors = nn.functional.normalize(mean, dim=-1)
-            self._known.update(zip(new, vectors, strict=True))
+            self._known.update(zip(new, self.forward(new).cpu(), strict=True))
         known = [self._known[text] for text in texts]
         return torch.stack(known) if known else torch.empty(0, self.width)

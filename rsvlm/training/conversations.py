@@ -36,6 +36,16 @@ class Picture:
         found = self.by_task.get("detect")
         return found[0] if found else None
 
+    @property
+    def whole(self) -> bool:
+        """Whether answers are about all of it: objects, or shares of the area.
+
+        A radar picture is always so: its chips are as large as what they show.
+        """
+        samples = [sample for group in self.by_task.values() for sample in group]
+        shares = any(str(s.meta.get("kind", "")).startswith("cover") for s in samples)
+        return shares or self.detect is not None or self.ref.sensor == "sar"
+
     def questions(self, task: str) -> list[Sample]:
         """Return the samples of a task that an answer can be made for."""
         samples = self.by_task.get(task, [])
@@ -53,10 +63,14 @@ def _answered(sample: Sample) -> bool:
 
 
 def pictures(samples: Iterable[Sample]) -> list[Picture]:
-    """Group samples by picture, in order of first appearance."""
+    """Group samples by picture, in order of first appearance.
+
+    Samples about several pictures, such as the pairs of two sensors, are left out.
+    """
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        groups[sample.images[0].path].append(sample)
+        if len(sample.images) == 1:
+            groups[sample.images[0].path].append(sample)
     return [Picture(group[0].images[0], group) for group in groups.values()]
 
 

@@ -24,6 +24,7 @@ from rsvlm.models.finder import (
     load_weights,
     save_settings,
 )
+from rsvlm.models.precision import mixed_precision
 from rsvlm.models.region_head import RegionHead, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.samples import Sample, read_samples
@@ -184,7 +185,9 @@ def train_regions(
     held_out = [Entry((Labelled.of(sample),)) for sample in sets["val"]]
     val = RegionData(held_out, data, recipe, store, encoder, 1, tell("val"))
     text = TextEncoder.of(recipe.text_encoder)
-    accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
+    )
     width = feature_width(encoder, recipe.layers)
     head = RegionHead(width, text.width, recipe.width, recipe.embedding)
     if begin:

@@ -102,7 +102,7 @@ class RunLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.started = time.time()
-        self._inputs = {name: _hash(path) for name, path in inputs.items()}
+        self._inputs = {name: file_hash(path) for name, path in inputs.items()}
         self._recipe = recipe
         if (folder / STATE_FILE).is_file() and (folder / "run.json").is_file():
             self._continue()
@@ -186,7 +186,8 @@ def revision() -> str | None:
     return done.stdout.strip()
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     digest = sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

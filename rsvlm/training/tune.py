@@ -1,12 +1,14 @@
-"""``rsvlm train tune``: projector and low-rank updates of the language model.
+"""``rsvlm train tune``: projectors and low-rank updates of the language model.
 
-The encoder is frozen, so its features are computed once. A short warm start gives the
-projector a direction (some image token points to the word embedding of each thing
-that the picture shows); then projector and LoRA learn answers together, several
-questions a picture in one packed sequence.
+The encoders are frozen, so their features are computed once. A short warm start gives a
+new projector a direction (some image token points to the word embedding of each thing
+that the picture shows); then projectors and LoRA learn answers together, several
+questions a picture in one packed sequence. A picture is seen by the encoder and the
+projector of its sensor.
 """
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,136 +17,37 @@ import torch
 from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
+from rsvlm.models.aligned_files import ALIGN_FILE, SETTINGS_FILE
 from rsvlm.models.bases import base_folder
-from rsvlm.models.checkpoint import (
-    assemble,
-    base_state,
-    base_tokenizer,
-    image_processor_of,
-    write_checkpoint,
-)
-from rsvlm.models.configuration import RSVLMConfig
-from rsvlm.models.encoder import check_layers
-from rsvlm.models.modeling import RSVLMForConditionalGeneration
-from rsvlm.models.projector import Projector
+from rsvlm.models.checkpoint import base_tokenizer, image_processor_of
+from rsvlm.models.modeling import RSVLMForConditionalGeneration, RSVLMModel
+from rsvlm.models.precision import mixed_precision
 from rsvlm.samples import read_samples
-from rsvlm.training.conversations import pictures, words_of
+from rsvlm.training.conversations import Picture, pictures
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 from rsvlm.training.tune_data import (
+    Eye,
     TuneData,
     TuneRecipe,
     choose_pictures,
+    route,
     tune_batch,
 )
-
-__all__ = ["TuneRecipe", "train_tune"]
-
-#: Layers of the language model that get low-rank updates.
-LORA_TARGETS = (
-    r".*language_model\.layers\.\d+\."
-    r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+from rsvlm.training.tune_start import (
+    LORA_TARGETS,
+    Start,
+    add_updates,
+    carry_files,
+    find_start,
+    initial_model,
+    write_tuned,
 )
+from rsvlm.training.tune_warm import autocast, warm_start
 
-
-def initial_model(recipe: TuneRecipe, tokenizer: Any) -> RSVLMForConditionalGeneration:
-    """Return base weights with a fresh projector, ready for training.
-
-    Raises:
-        SettingsError: If tiles or layers do not fit the encoder.
-    """
-    from transformers import AutoConfig
-
-    bases = {"language_model": recipe.language_model, "optical_encoder": recipe.encoder}
-    parts = {
-        name: AutoConfig.from_pretrained(base_folder(asset)).to_dict()
-        for name, asset in bases.items()
-    }
-    for part in parts.values():  # a path of this machine is nobody's business
-        part.pop("_name_or_path", None)
-    config = RSVLMConfig(
-        text_config=parts["language_model"],
-        optical_config=parts["optical_encoder"],
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        feature_layers=recipe.layers,
-        tile_size=recipe.tile_size,
-        max_tiles=recipe.max_tiles,
-        projector_factor=recipe.factor,
-        bases=bases,
-        lora={"rank": recipe.rank, "alpha": recipe.alpha},
-        trained_gsd_m=recipe.trained_gsd_m,
-    )
-    check_layers(config.optical_config, recipe.layers)
-    multiple = config.optical_config.patch_size * recipe.factor
-    if recipe.tile_size % multiple:
-        raise SettingsError(
-            f"A tile of {recipe.tile_size} px is no multiple of {multiple} px, patch "
-            "size x factor. Change 'tile_size'."
-        )
-    width = config.optical_config.hidden_size * len(recipe.layers)
-    projector = Projector(
-        width, config.text_config.hidden_size, recipe.factor, config.projector_width
-    )
-    state = base_state(bases)
-    words = state["model.language_model.embed_tokens.weight"].float()
-    with torch.no_grad():
-        projector.gain.copy_(words.pow(2).mean(-1).sqrt().mean())
-    for name, value in projector.state_dict().items():
-        state[f"model.optical_projector.{name}"] = value
-    model = assemble(config, state, torch.bfloat16)
-    model.requires_grad_(False)
-    # Trained parts stay in float32; autocast does their products in bfloat16.
-    model.model.optical_projector.to(torch.float32).requires_grad_(True)
-    return model
-
-
-def _warm_start(
-    model: RSVLMForConditionalGeneration,
-    data: TuneData,
-    tokenizer: Any,
-    recipe: TuneRecipe,
-    progress: Callable[[str], None],
-) -> None:
-    """Let some image token of a picture point to each word that the picture shows."""
-    shown = [words_of(picture) for picture in data.pictures]
-    words = sorted(set().union(*shown))
-    if not words:
-        return
-    table = model.get_input_embeddings().weight.detach().float()
-    device = table.device
-    ids = [
-        tokenizer(" " + word, add_special_tokens=False)["input_ids"] for word in words
-    ]
-    targets = torch.stack([table[torch.tensor(i)].mean(0) for i in ids])
-    targets = nn.functional.normalize(targets - table.mean(0), dim=-1)
-    truth = torch.tensor([[float(word in s) for word in words] for s in shown])
-    usable = truth.any(1).nonzero().flatten().numpy()
-    truth = truth.to(device)
-    projector = model.model.optical_projector
-    scale = nn.Parameter(torch.tensor(20.0, device=device))
-    bias = nn.Parameter(torch.full((len(words),), -6.0, device=device))
-    parameters = [*projector.parameters(), scale, bias]
-    optimizer = torch.optim.AdamW(parameters, recipe.warm_rate, weight_decay=0.01)
-    rng = np.random.default_rng(recipe.seed)
-    for step in range(recipe.warm_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe.warm_steps, recipe.warm_rate, 20)
-        chosen = rng.choice(usable, recipe.warm_batch)
-        features = torch.cat([data.features(int(i), 0, overview=True) for i in chosen])
-        with torch.autocast(device.type, torch.bfloat16):
-            tokens = projector(features.to(device))  # (B, N, D)
-        unit = nn.functional.normalize(tokens.float() - table.mean(0), dim=-1)
-        logits = scale * torch.logsumexp(8 * unit @ targets.T, 1) / 8 + bias
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
-        if step % 50 == 0 or step + 1 == recipe.warm_steps:
-            progress(
-                f"warm start {step + 1}/{recipe.warm_steps}: loss {loss.item():.3f}"
-            )
+__all__ = ["LORA_TARGETS", "TuneRecipe", "initial_model", "train_tune"]
 
 
 def train_tune(
@@ -154,7 +57,7 @@ def train_tune(
     cache: Path,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train projector and LoRA; continues where an interrupted run stopped.
+    """Train projectors and LoRA; continues where an interrupted run stopped.
 
     Args:
         recipe: Settings.
@@ -168,12 +71,13 @@ def train_tune(
 
     Raises:
         SettingsError: If the data hold no question that the recipe asks, if the recipe
-            does not fit the encoder, or if ``out`` holds another run.
+            does not fit the encoders or the checkpoint that it begins with, or if
+            ``out`` holds another run.
+        CheckpointError: If that checkpoint is missing or damaged.
     """
     import time
 
     from accelerate import Accelerator
-    from peft import LoraConfig, get_peft_model
 
     files = input_files(data, {"train": recipe.train, "val": recipe.val})
     found = {
@@ -187,18 +91,20 @@ def train_tune(
             "Build the data with rsvlm data build."
         )
     torch.manual_seed(recipe.seed)
+    start = find_start(recipe)
     tokenizer = base_tokenizer(base_folder(recipe.language_model))
-    model = initial_model(recipe, tokenizer)
-    log = RunLog(out, recipe, files)
-    (out / "checkpoint").mkdir(exist_ok=True)
+    model = initial_model(recipe, tokenizer, start)
+    two = model.config.sar_config is not None
+    found = {n: _learnable(group, recipe, two) for n, group in found.items()}
+    _check_pictures(found["train"], recipe, two, files["train"])
+    log = RunLog(out, recipe, files | start.files)
+    checkpoint = out / "checkpoint"
+    checkpoint.mkdir(exist_ok=True)
+    carry_files(start, checkpoint)
     for path in (files["train"], files["val"]):
-        write_train_images(out / "checkpoint", read_samples(path), data)
+        write_train_images(checkpoint, read_samples(path), data)
     processor = image_processor_of(model.config)
-    store = FeatureCache(
-        cache,
-        f"tune 2 {recipe.encoder} {recipe.layers} {recipe.tile_size} "
-        f"{recipe.max_tiles} {recipe.seed}",
-    )
+    eyes = _eyes(model, recipe, start, cache)
 
     def tell(stage: str) -> Callable[[int, int], None]:
         def line(done: int, total: int) -> None:
@@ -207,13 +113,11 @@ def train_tune(
 
         return line
 
-    encoder = model.model.optical_encoder
     sets = {
         name: TuneData(
             group,
             data,
-            store,
-            encoder,
+            eyes,
             processor,
             recipe,
             recipe.variants if name == "train" else 1,
@@ -221,30 +125,28 @@ def train_tune(
         )
         for name, group in found.items()
     }
-    lora = LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, target_modules=LORA_TARGETS
+    tuned = add_updates(model, recipe, start)
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
     )
-    tuned = get_peft_model(model, lora)
-    model.model.optical_projector.requires_grad_(True)
-    accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     named = {n: p for n, p in tuned.named_parameters() if p.requires_grad}
+    peaks = {True: recipe.projector_rate, False: recipe.lora_rate}
     groups = [
-        {
-            "params": [p for n, p in named.items() if "projector" in n],
-            "peak": recipe.projector_rate,
-        },
-        {
-            "params": [p for n, p in named.items() if "projector" not in n],
-            "peak": recipe.lora_rate,
-        },
+        {"params": [p for n, p in named.items() if ("projector" in n) == kind]}
+        | {"peak": peak}
+        for kind, peak in peaks.items()
     ]
+    groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, recipe.lora_rate, weight_decay=0.01)
     tuned, optimizer = accelerator.prepare(tuned, optimizer)
     done = load_state(out, named, optimizer)
     first = int(done.get("step", 0))
     log.rewind("step", first)
     if not first:
-        _warm_start(model, sets["train"], tokenizer, recipe, progress)
+        for sensor in eyes:
+            part = f"{sensor}_projector"
+            if part in recipe.parts and not start.has(part):
+                warm_start(model, sensor, sets["train"], tokenizer, recipe, progress)
     tuned.train()
     started, tokens, images = time.time(), 0, 0
     losses: list[float] = done.get("losses", [])
@@ -284,11 +186,78 @@ def train_tune(
                 + ", ".join(f"{task} {share:.3f}" for task, share in right.items())
             )
             # The state comes last: a run that continues has what it says was written.
-            write_checkpoint(model, tokenizer, out / "checkpoint")
+            write_tuned(model, tokenizer, start, checkpoint)
             save_state(out, named, optimizer, {"step": step, "losses": losses})
             tuned.train()
     log.close()
-    return out / "checkpoint"
+    return checkpoint
+
+
+def _learnable(group: list[Picture], recipe: TuneRecipe, two: bool) -> list[Picture]:
+    """Return the pictures that something learns from; LoRA does from all."""
+    if "lora" in recipe.parts:
+        return group
+    return [p for p in group if f"{route(p, two)}_projector" in recipe.parts]
+
+
+def _check_pictures(
+    group: list[Picture], recipe: TuneRecipe, two: bool, file: Path
+) -> None:
+    seen = {f"{route(picture, two)}_projector" for picture in group}
+    for part in recipe.parts:
+        if part != "lora" and part not in seen:
+            raise SettingsError(
+                f"{file} holds no picture that {part!r} could learn from. Leave it out "
+                "of 'parts', or build data with pictures of that sensor."
+            )
+
+
+def _eyes(
+    model: RSVLMForConditionalGeneration, recipe: TuneRecipe, start: Start, cache: Path
+) -> dict[str, Eye]:
+    """Return the encoders; each keeps its features apart from those of any other."""
+    sizes = f"{recipe.layers} {recipe.tile_size} {recipe.max_tiles} {recipe.seed}"
+    eyes = {}
+    for sensor in ("optical", "sar"):
+        name = (model.config.bases or {}).get(f"{sensor}_encoder")
+        if name is None:
+            continue
+        if start.aligned is not None and sensor in start.learned:
+            name += f" {sensor} {_digest(start.aligned)}"
+        store = FeatureCache(cache, f"tune 2 {name} {sizes}")
+        encoder = model.model.get_submodule(f"{sensor}_encoder")
+        eyes[sensor] = Eye(encoder, store)
+    return eyes
+
+
+def _digest(aligned: Path) -> str:
+    """Return what tells one version of aligned encoders from another."""
+    whole = sha256()
+    for name in (SETTINGS_FILE, ALIGN_FILE):
+        whole.update((aligned / name).read_bytes())
+    return whole.hexdigest()
+
+
+def project(inner: RSVLMModel, features: Tensor, sensor_ids: Tensor | None) -> Tensor:
+    """Project the features of tiles, each by the projector of its sensor.
+
+    Args:
+        inner: The model.
+        features: Shape (tiles, N, D_vision).
+        sensor_ids: 0 optical, 1 SAR, shape (tiles,); None is optical.
+
+    Returns:
+        Image tokens, shape (tiles, N', D).
+    """
+    optical = inner.optical_projector
+    features = features.to(optical.gain.device)
+    sar = torch.zeros(len(features)) if sensor_ids is None else sensor_ids
+    groups = [(optical, (sar == 0).nonzero().flatten())]
+    if sar.any():
+        groups.append((inner.sar_projector, sar.nonzero().flatten()))
+    tokens = [p(features[rows].to(p.gain.dtype)) for p, rows in groups if len(rows)]
+    order = torch.cat([rows for _, rows in groups]).argsort()
+    return torch.cat(tokens)[order.to(features.device)]
 
 
 def _loss(
@@ -301,7 +270,7 @@ def _loss(
     inner = model.model
     device = inner.optical_projector.gain.device
     batch = {name: value.to(device) for name, value in batch.items()}
-    tokens = inner.optical_projector(features.to(device))  # (tiles, N, D)
+    tokens = project(inner, features, batch.get("sensor_ids"))  # (tiles, N, D)
     words = inner.get_input_embeddings()(batch["input_ids"])
     embeddings = inner.splice(batch["input_ids"], words, tokens)
     hidden = inner.language_model(
@@ -327,7 +296,10 @@ def _check(
     tokenizer: Any,
     recipe: TuneRecipe,
 ) -> dict[str, float]:
-    """Return task -> share of held-out answers that greedy decoding would get right."""
+    """Return task -> share of held-out answers that greedy decoding would get right.
+
+    Answers about pictures that the SAR encoder sees count apart, as ``"sar vqa"``.
+    """
     model.eval()
     hits: dict[str, list[float]] = {}
     step = max(1, len(data.pictures) // recipe.check_pictures)
@@ -341,10 +313,11 @@ def _check(
             if not (batch["weight"] > 0).any():
                 continue
             device = model.model.optical_projector.gain.device
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device):
                 _, right = _loss(model, batch, features)
+            name = task if data.routes[index] == "optical" else f"sar {task}"
             for answer in _answers(right[0]):
-                hits.setdefault(task, []).append(float(answer.all()))
+                hits.setdefault(name, []).append(float(answer.all()))
     return {task: round(sum(values) / len(values), 4) for task, values in hits.items()}
 
 

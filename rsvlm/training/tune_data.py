@@ -1,8 +1,9 @@
 """What ``rsvlm train tune`` learns from: encoded pictures and batches of questions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from rsvlm.models.configuration import SENSOR_IDS
 from rsvlm.models.encoder import encode
 from rsvlm.models.processing import RSVLMImageProcessor, to_tiles
 from rsvlm.training.augment import (
@@ -24,6 +26,10 @@ from rsvlm.training.conversations import Picture, draw_turns
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.packing import collate, pack
 from rsvlm.training.run import Recipe
+from rsvlm.training.speckle import speckle
+
+#: What can learn.
+Part = Literal["optical_projector", "sar_projector", "lora"]
 
 
 class TuneRecipe(Recipe):
@@ -33,6 +39,11 @@ class TuneRecipe(Recipe):
     val: str = "val.jsonl"
     language_model: str = Field("smollm2-135m-instruct", description="asset")
     encoder: str = Field("dinov2-s", description="asset of the frozen encoder")
+    start: str = Field("", description="checkpoint that goes on; '': base weights")
+    aligned: str = Field("", description="folder of align.json, for its SAR encoder")
+    parts: tuple[Part, ...] = Field(
+        ("optical_projector", "lora"), description="what learns; the rest stays"
+    )
     layers: tuple[int, ...] = (6, 9, 12)
     tile_size: int = Field(336, description="px")
     max_tiles: int = Field(4, ge=0, description="fine tiles beside the overview")
@@ -70,6 +81,16 @@ class TuneRecipe(Recipe):
 
 #: Smallest window of a scene, as a share of its sides: less may not show its class.
 LEAST_SCENE = 0.7
+#: Largest difference between the channels of a gray picture that WebP stored as RGB.
+GRAY = 2
+
+
+@dataclass(frozen=True)
+class Eye:
+    """The frozen encoder of a sensor, and where what it says is kept."""
+
+    encoder: nn.Module
+    cache: FeatureCache
 
 
 class TuneData:
@@ -79,28 +100,39 @@ class TuneData:
         self,
         found: Sequence[Picture],
         folder: Path,
-        cache: FeatureCache,
-        encoder: nn.Module,
+        eyes: Mapping[str, Eye],
         processor: RSVLMImageProcessor,
         recipe: TuneRecipe,
         variants: int,
         progress: Callable[[int, int], None],
     ) -> None:
-        """Encode what is not in the cache yet; variant 0 is the picture itself."""
+        """Encode what is not in the cache yet; variant 0 is the picture itself.
+
+        Args:
+            found: The pictures.
+            folder: Folder that their paths start from.
+            eyes: ``"optical"``, and ``"sar"`` where SAR has an encoder of its own.
+            processor: Cuts pictures into tiles.
+            recipe: Settings.
+            variants: Number of variants of each picture.
+            progress: Called with variants done and variants in all.
+        """
         self.pictures, self.recipe = found, recipe
-        self.cache, self.processor, self.folder = cache, processor, folder
+        self.eyes, self.processor, self.folder = eyes, processor, folder
         self.variants = variants
+        self.routes = [route(picture, "sar" in eyes) for picture in found]
         self._hashes = [picture_hash(picture.ref, folder) for picture in found]
         todo = [(i, v) for i in range(len(found)) for v in range(variants)]
         for done, (index, variant) in enumerate(todo):
-            key = self._key(index, variant)
-            if key not in cache:
+            key, eye = self._key(index, variant), eyes[self.routes[index]]
+            if key not in eye.cache:
                 tiles = self._tiles(index, variant)
-                cache.put(key, {"tokens": self._encode(encoder, tiles)})
+                eye.cache.put(key, {"tokens": self._encode(eye.encoder, tiles)})
             progress(done + 1, len(todo))
 
     def _key(self, index: int, variant: int) -> str:
-        return f"{self._hashes[index]}/{variant}"
+        radar = "/sar" if self.pictures[index].ref.sensor == "sar" else ""
+        return f"{self._hashes[index]}/{variant}{radar}"  # radar varies otherwise
 
     def one_tile(self, index: int) -> bool:
         """Whether a picture is one full tile: then its patches can be turned."""
@@ -126,17 +158,19 @@ class TuneData:
     def shown(self, index: int, variant: int) -> NDArray[np.uint8]:
         """Return a variant of a picture: turned or a window of it, and recoloured.
 
-        Captions name all objects of a picture, so that one with objects stays whole.
+        Captions name all objects of a picture and shares of its area, so that only a
+        plain scene is cut. Radar has no colours to change but speckle.
         """
-        picture = load_picture(self.folder / self.pictures[index].ref.path)
+        picture = self.pictures[index]
+        pixels = read_picture(self.folder / picture.ref.path, picture.ref.sensor)
         if not variant:
-            return picture
+            return pixels
         rng = self._rng(index, variant)
-        if self.pictures[index].detect:
-            picture, _ = turn(picture, [], *self.turned(index, variant))
+        if picture.whole:
+            pixels, _ = turn(pixels, [], *self.turned(index, variant))
         else:
-            picture, _ = move(picture, [], rng, LEAST_SCENE)
-        return recolour(picture, rng)
+            pixels, _ = move(pixels, [], rng, LEAST_SCENE)
+        return (speckle if picture.ref.sensor == "sar" else recolour)(pixels, rng)
 
     def items(self, index: int, variant: int) -> tuple[list[Item], tuple[int, int]]:
         """Return the objects of a variant, and its width and height."""
@@ -158,8 +192,31 @@ class TuneData:
 
     def features(self, index: int, variant: int, overview: bool = False) -> Tensor:
         """Return patch features, shape (tiles, N, D); one tile if ``overview``."""
-        tokens = self.cache.get(self._key(index, variant))["tokens"]
+        cache = self.eyes[self.routes[index]].cache
+        tokens = cache.get(self._key(index, variant))["tokens"]
         return tokens[:1] if overview else tokens
+
+
+def route(picture: Picture, has_sar: bool) -> str:
+    """Return whose encoder and projector see a picture, as the model routes it."""
+    return "sar" if has_sar and picture.ref.sensor == "sar" else "optical"
+
+
+def read_picture(path: Path, sensor: str) -> NDArray[np.uint8]:
+    """Return a training picture as a model sees it, RGB of shape (H, W, 3).
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    if path.suffix.lower() in (".tif", ".tiff"):  # of any type: drawn as in use
+        from rsvlm.raster import Raster
+
+        with Raster.open(path, sensor) as raster:
+            return raster.preview(max(raster.width, raster.height)).pixels
+    picture = load_picture(path)
+    if sensor == "sar" and np.ptp(picture, axis=-1).max() <= GRAY:
+        picture = np.repeat(picture[..., :1], 3, axis=-1)
+    return picture
 
 
 def choose_pictures(data: TuneData, recipe: TuneRecipe, step: int) -> list[int]:
@@ -210,10 +267,11 @@ def tune_batch(
             shown coarsely.
 
     Returns:
-        What :func:`~rsvlm.training.packing.collate` returns, and patch features of
-        all tiles, shape (tiles, N, D).
+        What :func:`~rsvlm.training.packing.collate` returns with ``sensor_ids``, the
+        encoder of each tile, shape (tiles,); and patch features of all tiles, shape
+        (tiles, N, D).
     """
-    items, features = [], []
+    items, features, sensors = [], [], []
     overview = bool(rng.random() < 0.5) if train else False
     for index in chosen:
         variant = int(rng.integers(data.variants)) if train else 0
@@ -227,7 +285,9 @@ def tune_batch(
         count = len(patches) * data.processor.tokens_per_tile
         items.append(pack(tokenizer, count, turns))
         features.append(patches)
-    return collate(items, tokenizer.pad_token_id), torch.cat(features)
+        sensors += [SENSOR_IDS[data.routes[index]]] * len(patches)
+    batch = collate(items, tokenizer.pad_token_id)
+    return batch | {"sensor_ids": torch.tensor(sensors)}, torch.cat(features)
 
 
 def turn_patches(patches: Tensor, quarter: int, mirror: bool) -> Tensor:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco
 
-from rsvlm.data_engine.build import RECIPES, build
+from rsvlm.data_engine.build import RECIPES, Recipe, build
 from rsvlm.data_engine.records import SPLITS, hold_out
 from rsvlm.data_engine.sources import SOURCES, synthetic
 from rsvlm.errors import ParseError, SettingsError, UnknownNameError
@@ -126,11 +127,79 @@ def test_smoke_needs_no_data(tmp_path: Path) -> None:
     out = tmp_path / "out"
     build("smoke", tmp_path / "nowhere", out)
     samples = _all(out)
-    tasks = {"caption", "classify", "count", "detect", "ground", "vqa"}
+    tasks = {
+        "caption",
+        "classify",
+        "count",
+        "detect",
+        "ground",
+        "retrieve",
+        "segment",
+        "vqa",
+    }
     for split in SPLITS:
         assert {s.task for s in samples if s.split == split} == tasks
     assert len(list((out / "images" / "synthetic").iterdir())) == 40
+    assert len(list((out / "images" / "synthetic_pairs").iterdir())) == 40
     assert json.loads((out / "run.json").read_text())["inputs"] == {}
+
+
+def test_pairs_bring_both_images_and_the_cover_that_is_drawn(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build("smoke", tmp_path, out)
+    samples = [s for s in _all(out) if s.source == "synthetic_pairs"]
+    pairs = [s for s in samples if s.task == "retrieve"]
+    assert len(pairs) == 20
+    captions = {s.images[0].path: s for s in samples if s.task == "caption"}
+    for pair in pairs:
+        optical, sar = pair.images
+        assert (optical.sensor, sar.sensor) == ("optical", "sar")
+        assert (optical.width, optical.height) == (sar.width, sar.height)
+        for image in pair.images:
+            data = (out / image.path).read_bytes()
+            assert sha256(data).hexdigest() == image.sha256
+        one, other = captions[optical.path], captions[sar.path]
+        assert set(one.answers) == set(other.answers)
+    waters = [s for s in samples if s.task == "segment" and s.meta["label"] == "water"]
+    assert len(waters) > 10
+    for sample in waters:
+        assert sample.mask is not None
+        with Image.open(out / sample.images[0].path) as picture:
+            pixels = np.asarray(picture.convert("RGB")).astype(float)
+        rle = {"size": sample.mask.size, "counts": sample.mask.counts}
+        inside = coco.decode(rle).astype(bool)
+        # Drawn water is blue for the camera and dark for the radar.
+        blue = pixels[..., 2] - pixels[..., 0]
+        dark = 255 - pixels[..., 0]
+        seen = blue if sample.images[0].sensor == "optical" else dark
+        assert seen[inside].mean() > seen[~inside].mean() + 20
+
+
+def test_a_build_of_sensors_is_whole(
+    tmp_path: Path, optical_sar: Path, sar_acd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert optical_sar.parent == sar_acd.parent == tmp_path
+    recipe = Recipe(name="both", sources=("optical_sar", "sar_acd"))
+    monkeypatch.setitem(RECIPES, "both", recipe)
+    out = tmp_path / "out"
+    build("both", tmp_path, out)
+    samples = _all(out)
+    assert len({s.id for s in samples}) == len(samples)
+    shown = {image.path: image for s in samples for image in s.images}
+    for path, image in shown.items():
+        data = (out / path).read_bytes()
+        assert sha256(data).hexdigest() == image.sha256
+        with Image.open(BytesIO(data)) as picture:
+            assert picture.size == (image.width, image.height)
+    found = {f"images/{p.relative_to(out / 'images').as_posix()}" for p in
+             (out / "images").rglob("*.*")}  # fmt: skip
+    assert found == set(shown)
+    # 3 tiles of 2 x (1 + 4) images, 29 chips without a conflict.
+    assert len(found) == 3 * 10 + 29
+    run = json.loads((out / "run.json").read_text())
+    assert run["counts"]["train"]["optical_sar"]["caption"] == 8
+    # The pair of the test tile, 8 items, and a query a sensor for each of 2 texts.
+    assert run["counts"]["test"]["optical_sar"]["retrieve"] == 1 + 8 + 2 * 2
 
 
 def test_drawn_objects_fill_their_boxes() -> None:

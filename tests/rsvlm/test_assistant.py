@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.transform import from_origin
 
 from rsvlm.answer import Evidence
@@ -210,23 +211,53 @@ def test_boxes_of_the_engine_serve_where_there_is_no_finder(raster: Raster) -> N
     assert [region.hbb for region in answer.regions] == [(0, 0, 50, 40)]
 
 
-def test_two_images_are_described_one_by_one(tmp_path: Path) -> None:
-    finder = FakeFinder(SHIPS)
+def test_two_dates_are_compared_on_the_ground(tmp_path: Path) -> None:
     paths = [write(tmp_path / "a.tif"), write(tmp_path / "b.tif")]
+    with rasterio.open(paths[1], "r+") as file:
+        pixels = file.read()
+        pixels[:, 10:40, 20:70] = 255
+        file.write(pixels)
     with Raster.open(paths[0]) as a, Raster.open(paths[1]) as b:
-        answer = Assistant(StubEngine(["A port."]), finder).ask([a, b], "What changed?")
+        answer = Assistant(StubEngine(["A port."])).ask([a, b], "What changed?")
     assert answer.task == "compare"
-    assert answer.text.startswith("Image 1: A port. Found: 2 ships. Image 2: A port.")
-    assert [region.image for region in answer.regions] == [0, 0, 1, 1]
+    assert answer.text.startswith("Between image 1 and image 2, ")
+    assert {region.image for region in answer.regions} == {1}
+    x0, y0, x1, y1 = answer.regions[0].hbb
+    assert (x0, y0, x1, y1) == pytest.approx((20, 10, 70, 40), abs=4)
+    assert [step.step for step in answer.trace] == ["look", "look", "compare"]
+
+
+def test_what_cannot_be_compared_is_described_one_by_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, side in (("a.png", 64), ("b.png", 80)):
+        picture = rng.integers(0, 255, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / name)
+    finder = FakeFinder(SHIPS)
+    with Raster.open(tmp_path / "a.png") as a, Raster.open(tmp_path / "b.png") as b:
+        answer = Assistant(StubEngine(["A port."]), finder).ask([a, b], "What changed?")
+    assert answer.text.startswith("Image 1: A port. Found: ")
+    assert "Image 2: A port. Found: " in answer.text
+    assert any("cannot be placed in another" in w for w in answer.warnings)
 
 
 def test_an_engine_of_several_images_sees_them_together(tmp_path: Path) -> None:
-    engine = StubEngine(["A ship left."], capabilities=Capabilities(max_images=4))
+    engine = StubEngine(["A ship left."], capabilities=Capabilities(together=4))
     paths = [write(tmp_path / "a.tif"), write(tmp_path / "b.tif")]
     with Raster.open(paths[0]) as a, Raster.open(paths[1]) as b:
         answer = Assistant(engine).ask([a, b], "What changed?")
-    assert answer.text == "A ship left."
-    assert len(engine.calls[0][0].views) == 2
+        described = Assistant(engine).ask([a, b], "Describe the images.")
+    assert answer.text.endswith("A ship left.")
+    assert described.text == "A ship left."
+    assert len(engine.calls) == 2
+
+
+def test_images_are_asked_about_one_by_one_otherwise(tmp_path: Path) -> None:
+    engine = StubEngine(["Fields.", "A town."])
+    paths = [write(tmp_path / "a.tif"), write(tmp_path / "b.tif")]
+    with Raster.open(paths[0]) as a, Raster.open(paths[1]) as b:
+        answer = Assistant(engine).ask([a, b], "Describe the images.")
+    assert answer.text == "Image 1: Fields. Image 2: A town."
+    assert [step.image for step in answer.trace if step.step == "ask"] == [0, 1]
 
 
 def test_passages_reach_the_engine_and_wrong_citations_go(raster: Raster) -> None:

@@ -193,6 +193,19 @@ def test_a_constant_picture_can_be_drawn() -> None:
             guess("sar", {"VV": 1, "VH": 2}, "dB"),
             ("sar-composite", "sar-vv-db", "sar-vh-db"),
         ),
+        # Landsat without blue; a subset of Sentinel-2; pairs and single bands.
+        (
+            guess("multispectral", {"swir16": 1, "nir": 2, "red": 3, "green": 4}),
+            ("false-colour", "ndvi", "ndwi", "ndmi"),
+        ),
+        (
+            guess("multispectral", {"rededge071": 1, "rededge078": 2, "nir08": 3}),
+            ("composite",),
+        ),
+        (guess(bands={"blue": 1, "green": 2, "nir": 3}), ("composite", "ndwi")),
+        (guess(bands={"red": 1, "nir": 2}), ("single-band", "ndvi")),
+        (guess("multispectral", {"swir16": 1, "swir22": 2}), ("single-band",)),
+        (guess(bands={"nir": 1}), ("single-band",)),
         (guess("sar", {"HH": 1}, "power"), ("sar-hh-db",)),
         (guess("sar", {"backscatter": 1}), ("sar-8bit",)),
     ],
@@ -206,6 +219,36 @@ def test_narrow_near_infrared_is_preferred_for_moisture() -> None:
     known = guess("multispectral", S2)
     assert bands_of("ndmi", known) == ("nir08", "swir16")
     assert bands_of("ndvi", known) == ("nir", "red")
+
+
+def test_bands_without_a_picture_of_their_own_are_drawn_by_wavelength() -> None:
+    known = guess("multispectral", {"coastal": 1, "swir22": 2, "cirrus": 3, "nir": 4})
+    assert bands_of("composite", known) == ("swir22", "cirrus", "nir")
+    view = draw("composite", [[1, 9], [9, 1], [1, 9]], known, dtype="uint8")
+    assert "bands swir22, cirrus, nir shown as red, green and blue" in view.legend
+    assert bands_of("single-band", guess(bands={"nir": 1, "red": 2})) == ("red",)
+
+
+def test_an_index_names_its_bands_with_their_wavelengths() -> None:
+    known = guess("multispectral", S2, "reflectance")
+    for name, pair in (
+        ("ndvi", "NDVI of nir (0.842 um) and red (0.665 um): "),
+        ("ndwi", "NDWI of green (0.56 um) and nir (0.842 um): "),
+        ("ndmi", "NDMI of nir08 (0.865 um) and swir16 (1.61 um): "),
+        ("nbr", "NBR of nir08 (0.865 um) and swir22 (2.19 um): "),
+    ):
+        assert pair in draw(name, [[1], [1]], known).legend
+
+
+def test_moisture_and_burn_ratio_have_fixed_colours() -> None:
+    known = guess("multispectral", S2, "reflectance")
+    for name in ("ndmi", "nbr"):  # -0.8, 0 and 0.8
+        view = draw(name, [[10, 50, 90], [90, 50, 10]], known)
+        assert view.pixels[0].tolist() == [[215, 48, 39], [60, 170, 80], [8, 48, 160]]
+
+
+def test_a_rendering_that_another_is_preferred_to_can_be_asked_for() -> None:
+    assert choose("composite", guess()) == "composite"
 
 
 def test_an_unknown_rendering_lists_those_that_work() -> None:

@@ -116,6 +116,12 @@ def test_chance_needs_the_size_of_the_gallery() -> None:
     assert retrieval(QUERIES, RANKINGS, "p", value="r@1").baselines == {}
     scored = retrieval(QUERIES, RANKINGS, "p", value="mR", gallery=20)
     assert scored.baselines["random"] == pytest.approx((1 + 5 + 10) / 20 / 3)
+    scored = retrieval(QUERIES, RANKINGS, "p", value="r@5", gallery=20)
+    assert scored.baselines["random"] == pytest.approx(5 / 20)
+    # One relevant item of grade 1: each of the places holds it equally often.
+    scored = retrieval(QUERIES, RANKINGS, "p", value="ndcg@1", gallery=20)
+    assert scored.baselines["random"] == pytest.approx(1 / 20)
+    assert retrieval(QUERIES, RANKINGS, "p", value="map", gallery=20).baselines == {}
 
 
 def test_wrong_settings_are_named() -> None:

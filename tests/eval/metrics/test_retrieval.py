@@ -1,6 +1,7 @@
 """Retrieval: by hand, and ties that must not pay."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rsvlm.errors import SettingsError
 from rsvlm.eval.metrics import retrieval
 from rsvlm.eval.metrics.retrieval import (
+    random_ndcg,
     random_recall,
     rank,
     rank_listed,
@@ -150,6 +152,20 @@ def test_random_recall_by_hand() -> None:
     assert random_recall(2, 2, 4) == pytest.approx(1 - (2 / 4) * (1 / 3))
     assert random_recall(10, 1, 4) == 1
     assert random_recall(1, 0, 4) == 0
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 10])
+@pytest.mark.parametrize("grades", [[1.0], [2.0, 1.0], [3.0, 1.0, 0.5, 0.25]])
+def test_random_ndcg_is_the_mean_over_all_orders(k: int, grades: list[float]) -> None:
+    gains = [*grades, 0.0]
+    orders = [[gains[i] for i in order] for order in permutations(range(len(gains)))]
+    similarity = np.tile(-np.arange(len(gains)), (len(orders), 1))
+    measured = rank(similarity, orders, ndcg_at=(k,)).ndcg[k]
+    assert random_ndcg(k, grades, len(gains)) == pytest.approx(measured.mean())
+
+
+def test_random_ndcg_without_a_relevant_item_is_none() -> None:
+    assert random_ndcg(10, [], 5) == 0
 
 
 def test_unusable_input_is_refused() -> None:

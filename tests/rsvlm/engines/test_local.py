@@ -14,6 +14,7 @@ from PIL import Image
 from rsvlm.engines import local
 from rsvlm.engines.local import LocalEngine, _settled
 from rsvlm.messages import Generation, Message
+from rsvlm.models.precision import fast_dtype
 from rsvlm.render import View
 from rsvlm.tasks import TASKS
 
@@ -282,7 +283,7 @@ def test_an_engine_says_what_it_is(
     same = LocalEngine(copy)
     assert same.revision == engine.revision
     assert len(same.revision) == 12
-    assert {p.dtype for p in same.model.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in same.model.parameters()} == {fast_dtype()}
     data = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert LocalEngine(copy).revision != engine.revision

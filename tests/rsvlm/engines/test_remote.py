@@ -296,12 +296,12 @@ def test_a_server_with_one_model_needs_no_name(server: Any, connect: Connect) ->
 
 def test_what_a_family_can_do(connect: Connect) -> None:
     geochat = connect("MBZUAI/geochat-7B").capabilities
-    assert (geochat.dialect, geochat.max_images) == ("geochat", 1)
+    assert (geochat.dialect, geochat.together) == ("geochat", 1)
     strange = connect("gpt-5").capabilities
     assert (strange.dialect, strange.dialect_known) == ("json-1000", False)
-    assert (strange.max_images, strange.reply_tokens) == (8, 1024)
+    assert (strange.together, strange.reply_tokens) == (8, 1024)
     told = connect("gpt-5", dialect="vhm", max_images=2, sensors="optical,sar").capabilities  # fmt: skip
-    assert (told.dialect, told.dialect_known, told.max_images) == ("vhm", True, 2)
+    assert (told.dialect, told.dialect_known, told.together) == ("vhm", True, 2)
     assert told.sensors == {"optical", "sar"}
     # Models of ours were trained on short answers; the task says how short.
     assert connect("rsvlm-tiny").capabilities.reply_tokens is None

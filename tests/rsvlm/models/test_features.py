@@ -17,6 +17,7 @@ from rsvlm.models.encoder import (
     patch_size,
 )
 from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.precision import fast_dtype
 
 Noise = Callable[..., NDArray[np.uint8]]
 
@@ -40,7 +41,7 @@ def test_features_lie_where_their_patch_is(encoder_folder: Path) -> None:
     pixels = torch.randn(1, 3, 28, 56)
     grid = feature_grid(encoder, pixels, (0, 2))
     assert grid.shape == (1, 64, 2, 4)
-    assert grid.dtype == torch.bfloat16
+    assert grid.dtype == fast_dtype()
     pixels[..., 14:, 42:] += 1  # the last patch; layer 0 is the embedding
     moved = feature_grid(encoder, pixels, (0, 2))[:, :32] != grid[:, :32]
     assert moved.any(1)[0].nonzero().tolist() == [[1, 3]]

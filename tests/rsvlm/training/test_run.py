@@ -11,6 +11,7 @@ from torch import nn
 
 from rsvlm.errors import CheckpointError, ImageError, SettingsError, UnknownNameError
 from rsvlm.samples import ImageRef
+from rsvlm.training.align_data import AlignRecipe
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.regions import RegionRecipe
 from rsvlm.training.run import (
@@ -27,7 +28,8 @@ from rsvlm.training.tune import TuneRecipe
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
 def test_shipped_recipes_are_valid(path: Path) -> None:
     name, stage = path.stem.rsplit("-", 1)
-    kind: Any = {"tune": TuneRecipe, "regions": RegionRecipe}[stage]
+    kinds = {"align": AlignRecipe, "tune": TuneRecipe, "regions": RegionRecipe}
+    kind: Any = kinds[stage]
     assert load_recipe(kind, name, stage) == load_recipe(kind, str(path), stage)
 
 
@@ -49,7 +51,7 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, text: bytes, message: str) ->
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"'tinny'.*smoke, tiny\."):
+    with pytest.raises(SettingsError, match=r"'tinny'.*smoke, tiny, tiny-sar\."):
         load_recipe(TuneRecipe, "tinny", "tune")
 
 

@@ -23,6 +23,7 @@ from rsvlm.training.conversations import pictures
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
 from rsvlm.training.tune_data import (
+    Eye,
     TuneData,
     choose_pictures,
     tune_batch,
@@ -115,7 +116,7 @@ def test_training_lowers_the_loss(
 ) -> None:
     update = {
         "steps": 30, "check_every": 30, "questions": {"classify": 1}, "rank": 8,
-        "lora_rate": 1e-2, "projector_rate": 1e-2,
+        "lora_rate": 1e-2, "projector_rate": 1e-2, "repeats": {"synthetic_pairs": 0},
     }  # fmt: skip
     train_tune(tune_recipe.model_copy(update=update), smoke_data, tmp_path, features)
     losses = [line["loss"] for line in log_of(tmp_path) if "loss" in line]
@@ -179,7 +180,7 @@ def test_data_without_words_or_questions_for_all(
     kept = [
         s
         for s in read_samples(data / "train.jsonl")
-        if s.task == "vqa" and int(s.images[0].path[-5]) % 2
+        if s.task == "vqa" and s.source == "synthetic" and int(s.id.split("/")[1]) % 2
     ]
     others = [s for s in read_samples(data / "train.jsonl") if s.task == "caption"]
     text = "".join(s.model_dump_json(by_alias=True) + "\n" for s in [*others, *kept])
@@ -204,8 +205,8 @@ def make_data(
         found = pictures(read_samples(smoke_data / "train.jsonl"))
         encoder = frozen_encoder(str(encoder_folder))
         return TuneData(
-            found, smoke_data, store, encoder, processor, recipe, recipe.variants,
-            lambda done, total: None,
+            found, smoke_data, {"optical": Eye(encoder, store)}, processor, recipe,
+            recipe.variants, lambda done, total: None,
         )  # fmt: skip
 
     return make
@@ -222,10 +223,11 @@ def test_an_epoch_shows_every_picture(make_data: Callable[..., TuneData]) -> Non
     ]
     assert sorted(second) == sorted(first)
     assert second != first
-    often = recipe.model_copy(update={"repeats": {"synthetic": 2.0}})
+    sources = {picture.source for picture in data.pictures}
+    often = recipe.model_copy(update={"repeats": dict.fromkeys(sources, 2.0)})
     twice = [i for s in range(2 * steps) for i in choose_pictures(data, often, s + 1)]
     assert sorted(twice) == sorted(first * 2)
-    rare = recipe.model_copy(update={"repeats": {"synthetic": 0.0}})
+    rare = recipe.model_copy(update={"repeats": dict.fromkeys(sources, 0.0)})
     assert choose_pictures(data, rare, 1)
 
 

@@ -1,0 +1,310 @@
+"""Answers one question about the images of a round: zoom, ask, read, refine, judge.
+
+The steps in the middle of :meth:`rsvlm.assistant.Assistant.ask`. Objects are sought by
+the region finder, land cover and large places by the scene model, and what neither
+knows is left to the engine's words.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rsvlm.answer import TraceStep, keep_citations
+from rsvlm.dialects import get_dialect
+from rsvlm.doubts import GUESS, doubts, strange_boxes
+from rsvlm.engines.base import Engine
+from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.geometry import Region
+from rsvlm.looking import legends
+from rsvlm.messages import Generation
+from rsvlm.questions import is_presence
+from rsvlm.raster import Raster
+from rsvlm.render import View
+from rsvlm.replies import (
+    area_text,
+    count_text,
+    counts,
+    found_text,
+    presence_text,
+    told_text,
+)
+from rsvlm.scenes import SceneModel
+from rsvlm.search import Finder, State
+from rsvlm.seeking import Seeker
+from rsvlm.tasks import Reply, get_task
+
+#: Most tokens a reply, by task.
+MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a question is to be answered; see :meth:`rsvlm.assistant.Assistant.ask`."""
+
+    shape: ShapeKind | None = None
+    zoom: Literal["auto", "none"] = "auto"
+    seed: int | None = None
+    on_text: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Text, regions and confidence, before they are placed on the Earth."""
+
+    text: str
+    confidence: float
+    regions: tuple[Region, ...] = ()
+    count: int | None = None
+    abstained: bool = False
+
+
+class Answerer:
+    """Puts one question to engine, finder and scene model."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        finder: Finder | None,
+        scenes: SceneModel | None,
+        least: float,
+    ) -> None:
+        """Join the parts; see :class:`rsvlm.assistant.Assistant`."""
+        self.engine, self.least = engine, least
+        self.seeker = Seeker(finder, scenes)
+
+    def answer(
+        self, state: State, rasters: Sequence[Raster], options: Options
+    ) -> Verdict:
+        """Answer the question of a state about its images.
+
+        Args:
+            state: The question; steps, warnings and times are added.
+            rasters: All rasters, open.
+            options: Shape, zoom, seed, stream.
+        """
+        reason = self._cannot(state, rasters)
+        if reason:
+            return Verdict(reason, 1.0, abstained=True)
+        doubtful = self._doubt(state, rasters)
+        reply, generation = self.generate(state, options)
+        confidence = generation.certainty * (GUESS if doubtful else 1.0)
+        if not self._needs_regions(state, rasters):
+            return self._text(state, rasters, reply, confidence, options)
+        kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
+        if state.task.name == "vqa":
+            return self._presence(state, rasters, reply, confidence, kind, options)
+        return self._regions(state, rasters, kind, options)
+
+    # what can be asked
+
+    def _cannot(self, state: State, rasters: Sequence[Raster]) -> str | None:
+        """Return why the question cannot be answered from these images, or None."""
+        if not self._needs_regions(state, rasters, known=False):
+            return None
+        return self.seeker.cannot(state, rasters)
+
+    def _needs_regions(
+        self, state: State, rasters: Sequence[Raster], known: bool = True
+    ) -> bool:
+        """Whether the answer comes from regions.
+
+        Args:
+            state: The question.
+            rasters: All rasters.
+            known: Ask as well whether the regions can be found in any of the images;
+                a yes/no question about other things is left to the engine either way.
+        """
+        if not self.seeker:
+            return False
+        asked = state.task.name in ("count", "ground", "segment", "detect")
+        yes_no = (
+            state.task.name == "vqa"
+            and is_presence(state.question)
+            and state.subject is not None
+        )
+        if yes_no or (asked and known):
+            return self.seeker.can_seek(state, rasters)
+        return asked and state.subject is not None
+
+    def _doubt(self, state: State, rasters: Sequence[Raster]) -> bool:
+        views = [state.views[i] for i in state.images]
+        said = doubts(self.engine, views, [rasters[i].gsd for i in state.images])
+        state.warnings += [line for line in said if line not in state.warnings]
+        return bool(said)
+
+    # ask and read
+
+    def generate(self, state: State, options: Options) -> tuple[Reply, Generation]:
+        """Return the engine's reply about the images of a state, read."""
+        start = time.perf_counter()
+        able = self.engine.capabilities
+        codec = get_dialect(able.dialect)
+        views = [state.views[i] for i in state.images] + list(state.extra)
+        views = views[: able.together]
+        messages = state.task.messages(
+            state.question,
+            views,
+            [f"{item.text} ({item.source})" for item in state.evidence],
+            codec.instruction(options.shape),
+            legends(views),
+        )
+        generation = self.engine.generate(
+            messages,
+            max_tokens=able.reply_tokens or MAX_TOKENS.get(state.task.name, 48),
+            seed=options.seed,
+            on_text=options.on_text,
+        )
+        spent = 1000 * (time.perf_counter() - start)
+        state.timing["generate"] = state.timing.get("generate", 0.0) + spent
+        reply = state.task.parse(generation.text, views[0].window, codec)
+        about = views[0] if len(views) == 1 else None
+        state.trace.append(
+            TraceStep(
+                step="ask",
+                image=about.image if about else None,
+                sensor=about.sensor if about else None,
+                score=generation.mean_logprob,
+                ms=round(spent),
+            )
+        )
+        return reply, generation
+
+    def _search(
+        self,
+        state: State,
+        rasters: Sequence[Raster],
+        shape: ShapeKind,
+        options: Options,
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        start = time.perf_counter()
+        found = self.seeker.search(state, rasters, shape, options.zoom, purpose)
+        spent = 1000 * (time.perf_counter() - start)
+        state.timing["refine"] = state.timing.get("refine", 0.0) + spent
+        return found
+
+    # judge
+
+    def _regions(
+        self,
+        state: State,
+        rasters: Sequence[Raster],
+        kind: ShapeKind,
+        options: Options,
+    ) -> Verdict:
+        found = self._search(state, rasters, kind, options)
+        if state.task.name == "ground" and not found.regions and state.subject:
+            # "Where is the ship?" takes for granted that there is one: the best
+            # candidate is shown if it is as sure as a yes would need.
+            weak = self._search(state, rasters, kind, options, "presence").regions[:1]
+            found = Findings(weak, found.best)
+        regions = found.regions
+        name = state.subject.name if state.subject else None
+        sure = mean([r.confidence for r in regions]) if regions else 1 - found.best
+        covers = self.seeker.cover_text(state, rasters, regions)
+        if covers:
+            return Verdict(covers, sure, regions, len(regions))
+        labels = [region.label for region in regions]
+        if state.task.name == "count" and name is not None:
+            return Verdict(count_text(len(regions), name), sure, regions, len(regions))
+        text = found_text(labels, name)
+        if state.task.name == "segment" and regions:
+            text = f"{text.removesuffix('.')}, covering {area_of(rasters, regions)}."
+        return Verdict(text, sure, regions, len(regions))
+
+    def _text(
+        self,
+        state: State,
+        rasters: Sequence[Raster],
+        reply: Reply,
+        confidence: float,
+        options: Options,
+    ) -> Verdict:
+        """Judge an answer that the engine gave in words."""
+        if confidence < self.least and not reply.regions:
+            return Verdict(
+                f"I am not sure enough to answer. My best guess, {reply.text!r}, has a "
+                f"confidence of {confidence:.2f}.",
+                confidence,
+                abstained=True,
+            )
+        text = keep_citations(reply.text, {item.id for item in state.evidence})
+        found: tuple[Region, ...] = ()
+        if state.task.name == "caption" and self.seeker:
+            everything = replace(state, subject=None)
+            seen = self._search(everything, rasters, "hbb", options, "anything")
+            found = seen.regions
+            if found:
+                listed = counts([region.label for region in found])
+                text = f"{text} Found by the region head: {listed}."
+            shares = self.seeker.shares_text(state, rasters)
+            text = f"{text} {shares}".rstrip()
+        if state.task.boxes:
+            window = state.views[state.images[0]].window
+            state.warnings += strange_boxes(self.engine, reply.text, window)
+            labels = [region.label for region in reply.regions]
+            asked = state.subject.name if state.subject else None
+            text = told_text(text, labels, asked)
+            return Verdict(text, confidence, reply.regions, len(reply.regions))
+        return Verdict(text or "(no answer)", confidence, found)
+
+    def _presence(
+        self,
+        state: State,
+        rasters: Sequence[Raster],
+        reply: Reply,
+        confidence: float,
+        shape: ShapeKind,
+        options: Options,
+    ) -> Verdict:
+        """Answer yes or no by what is found; the engine's own word makes it surer."""
+        found = self._search(state, rasters, shape, options, "presence")
+        taken = found.regions
+        name = state.subject.name if state.subject else "object"
+        sure = found.best if taken else 1 - found.best
+        says_yes = reply.text.lower().startswith("yes")
+        if says_yes == bool(taken):
+            sure = 1 - (1 - sure) * (1 - 0.5 * confidence)
+        elif reply.text.lower().startswith(("yes", "no")):
+            sure *= 1 - 0.5 * confidence
+            word = "yes" if says_yes else "no"
+            state.warnings.append(
+                f"The language model alone would answer {word!r}; the answer follows "
+                "what was found in the image."
+            )
+        text = self.seeker.cover_text(state, rasters, taken)
+        text = f"{'Yes' if taken else 'No'}: {text}" if text else ""
+        return Verdict(text or presence_text(len(taken), name), sure, taken, len(taken))
+
+    def describe(
+        self, state: State, rasters: Sequence[Raster], view: View, options: Options
+    ) -> tuple[str, float]:
+        """Return the engine's words about one view, and how sure they are."""
+        views = list(state.views)
+        views[view.image] = view
+        about = replace(
+            state, task=get_task("caption"), question="Describe the image.",
+            images=(view.image,), views=views, extra=(),
+        )  # fmt: skip
+        doubtful = self._doubt(about, rasters)
+        reply, generation = self.generate(about, options)
+        return reply.text, generation.certainty * (GUESS if doubtful else 1.0)
+
+
+def area_of(rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
+    """Return the area of regions in words, on the ground where that is known."""
+    pixels = sum(region.shape.area for region in regions)
+    places = [rasters[region.image].georeference for region in regions]
+    areas = [
+        place.area_m2(region.shape)
+        for place, region in zip(places, regions, strict=True)
+        if place is not None
+    ]
+    known = [area for area in areas if area is not None]
+    return area_text(sum(known) if len(known) == len(regions) else None, pixels)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of numbers."""
+    return sum(values) / len(values)

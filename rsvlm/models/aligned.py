@@ -1,0 +1,278 @@
+"""Optical and SAR encoders that share one space with texts."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from rsvlm.embedding import Vectors
+from rsvlm.errors import CheckpointError
+from rsvlm.models.align_head import AlignHead, DenseHead
+from rsvlm.models.aligned_files import (
+    ALIGN_FILE,
+    SETTINGS_FILE,
+    AlignSettings,
+    encoder_state,
+    fill,
+    load_encoder,
+    part_of,
+    read_settings,
+    save_aligned,
+    save_settings,
+)
+from rsvlm.models.checkpoint import load_tensors
+from rsvlm.models.encoder import NORMALISATION, encode, feature_width, patch_size
+from rsvlm.models.text_encoder import TextEncoder
+from rsvlm.render import View
+
+__all__ = [
+    "ALIGN_FILE",
+    "SETTINGS_FILE",
+    "AlignSettings",
+    "AlignedEncoder",
+    "encoded_side",
+    "encoder_state",
+    "load_encoder",
+    "read_settings",
+    "save_aligned",
+    "save_settings",
+    "square_pixels",
+]
+
+#: Pictures encoded at a time; larger batches leave the processor's caches.
+MICRO_BATCH = 8
+#: Sensor of a view -> which of the two encoders sees it.
+ROUTES = {"optical": "optical", "multispectral": "optical", "sar": "sar"}
+#: Factor on inner products of patches and classes of land cover before a softmax.
+COVER_SCALE = 20.0
+#: Patches a side that every picture gets.
+FEWEST_PATCHES = 8
+
+
+class AlignedEncoder:
+    """Views and texts to unit vectors of one space; an ``Embedder``.
+
+    .. versionadded:: 0.2
+    """
+
+    def __init__(
+        self,
+        settings: AlignSettings,
+        encoders: dict[str, nn.Module],
+        heads: dict[str, AlignHead],
+        text: TextEncoder,
+        scale: float,
+        dense: dict[str, DenseHead] | None = None,
+        name: str = "aligned",
+        revision: str = "",
+    ) -> None:
+        """Join the parts; encoders may be shared with a local engine."""
+        self.settings, self.encoders, self.text = settings, encoders, text
+        self.heads = {sensor: head.eval() for sensor, head in heads.items()}
+        self.dense = {sensor: head.eval() for sensor, head in (dense or {}).items()}
+        self.scale, self.name, self.revision = scale, name, revision
+        self.sensors = frozenset(encoders)
+        self.width = text.width
+
+    @classmethod
+    def load(
+        cls, folder: Path, encoders: dict[str, nn.Module] | None = None
+    ) -> "AlignedEncoder":
+        """Load the aligned encoders of a checkpoint folder.
+
+        Args:
+            folder: Folder with ``align.json`` and ``align.safetensors``.
+            encoders: Sensor -> encoder, where they are loaded already.
+
+        Raises:
+            CheckpointError: If files are missing, damaged or do not fit.
+            AssetError: If a frozen part cannot be fetched.
+        """
+        settings = read_settings(folder)
+        tensors = load_tensors(folder / ALIGN_FILE)
+        text = TextEncoder.of(settings.text_encoder)
+        words = part_of(tensors, "text_encoder.")
+        if words:  # it was trained as well
+            fill(text.model, words, folder)
+        towers = dict(encoders or {})
+        for sensor in settings.encoders:
+            if sensor not in towers:
+                towers[sensor] = load_encoder(folder, sensor)
+        heads, dense = {}, {}
+        for sensor, tower in towers.items():
+            width = feature_width(tower, settings.layers)
+            heads[sensor] = AlignHead(width, text.width, settings.width)
+            fill(heads[sensor], part_of(tensors, f"{sensor}_head."), folder)
+            if weights := part_of(tensors, f"{sensor}_dense."):
+                dense[sensor] = DenseHead(width, text.width)
+                fill(dense[sensor], weights, folder)
+        scale = float(tensors.get("log_scale", torch.tensor(3.0)).float().exp())
+        digest = hashlib.sha256((folder / ALIGN_FILE).read_bytes()).hexdigest()[:12]
+        name = f"rsvlm-{folder.resolve().name}"
+        return cls(settings, towers, heads, text, scale, dense, name, digest)
+
+    @torch.no_grad()
+    def encode_image(self, views: Sequence[View]) -> Vectors:
+        """Return unit vectors of pictures, shape (B, D), each by its sensor's encoder.
+
+        Raises:
+            CheckpointError: If there is no encoder for the sensor of a view.
+        """
+        out = np.zeros((len(views), self.width), np.float32)
+        for sensor in sorted({self._route(view) for view in views}):
+            rows = [i for i, view in enumerate(views) if self._route(view) == sensor]
+            for start in range(0, len(rows), MICRO_BATCH):
+                part = rows[start : start + MICRO_BATCH]
+                out[part] = self.vectors([views[i].pixels for i in part], sensor)
+        return out
+
+    @torch.no_grad()
+    def vectors(self, pictures: Sequence[NDArray[np.uint8]], sensor: str) -> Vectors:
+        """Return unit vectors of RGB pictures of one sensor, shape (B, D)."""
+        out = np.zeros((len(pictures), self.width), np.float32)
+        sides = [self._side(picture) for picture in pictures]
+        for side in sorted(set(sides)):
+            rows = [i for i, other in enumerate(sides) if other == side]
+            features = self._features([pictures[i] for i in rows], sensor, side)
+            out[rows] = self.heads[sensor](features).numpy()
+        return out
+
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors of texts, shape (B, D)."""
+        return np.asarray(self.text.encode(texts).numpy(), np.float32)
+
+    @torch.no_grad()
+    def patch_features(self, picture: NDArray[np.uint8], sensor: str) -> Tensor:
+        """Return the patch features of one RGB picture, shape (N, D_vision)."""
+        return self._features([picture], sensor, self._side(picture))[0]
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Classes of land cover that :meth:`cover_maps` tells apart."""
+        return self.settings.covers
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Kinds of places that :meth:`place_scores` tells apart."""
+        return tuple(self.settings.places)
+
+    @property
+    def window_m(self) -> float | None:
+        """Side of the windows of the training on the ground, m."""
+        return self.settings.window_m
+
+    @property
+    def side(self) -> int:
+        """Side of a view that the encoders make use of, px."""
+        return self.settings.size
+
+    def place_scores(self, views: Sequence[View]) -> Vectors:
+        """Return the probability that a view is of each place, shape (B, P).
+
+        What is left to 1 goes to the scenes that are none of them.
+        """
+        groups = [*self.settings.places.values()]
+        groups += [(text,) for text in self.settings.background]
+        classes = np.stack([self.encode_text(list(g)).mean(0) for g in groups])
+        scores = torch.from_numpy(self.encode_image(views) @ classes.T)
+        chances = (self.scale * scores).softmax(1)[:, : len(self.places)]
+        return np.asarray(chances.numpy(), np.float32)
+
+    @torch.no_grad()
+    def cover_maps(self, view: View) -> Vectors:
+        """Return the probability of each class of land cover at each patch.
+
+        Args:
+            view: A picture; it is resized to a square of whole patches.
+
+        Returns:
+            Shape (K, S, S), K the classes of :attr:`covers`.
+
+        Raises:
+            CheckpointError: If no dense head was trained for the sensor of the view.
+        """
+        sensor = self._route(view)
+        if sensor not in self.dense:
+            raise CheckpointError(
+                f"The encoders {self.name} draw no maps of land cover for {sensor} "
+                "images. Train them with 'covers' in the recipe."
+            )
+        features = self.patch_features(view.pixels, sensor)
+        vectors = self.dense[sensor](features)  # (N, D)
+        side = round(len(vectors) ** 0.5)
+        scores = COVER_SCALE * self.text.encode(self.covers) @ vectors.T
+        return np.asarray(scores.softmax(0).reshape(-1, side, side).numpy(), np.float32)
+
+    def _route(self, view: View) -> str:
+        sensor = ROUTES.get(view.sensor, "optical")
+        if sensor not in self.encoders:
+            raise CheckpointError(
+                f"The encoders {self.name} were not aligned with {sensor} images, only "
+                f"with {', '.join(sorted(self.encoders))}. Give a checkpoint that was."
+            )
+        return sensor
+
+    def _side(self, picture: NDArray[np.uint8]) -> int:
+        height, width = picture.shape[:2]
+        patch = patch_size(next(iter(self.encoders.values())))
+        return encoded_side(width, height, self.settings.size, patch)
+
+    def _features(
+        self, pictures: Sequence[NDArray[np.uint8]], sensor: str, side: int
+    ) -> Tensor:
+        encoder = self.encoders[sensor]
+        family = str(encoder.config.model_type)  # type: ignore[union-attr]
+        pixels = square_pixels(pictures, side, family)
+        kind = next(encoder.parameters()).dtype
+        return encode(encoder, pixels.to(kind), self.settings.layers).float()
+
+
+def encoded_side(width: int, height: int, size: int, patch: int) -> int:
+    """Return the side at which a picture is encoded, px: it is not enlarged in vain.
+
+    >>> encoded_side(1000, 700, 196, 14), encoded_side(100, 60, 196, 14)
+    (196, 112)
+
+    Args:
+        width: Of the picture, px.
+        height: Of the picture, px.
+        size: Largest side, px.
+        patch: Side of a patch, px.
+    """
+    least = min(FEWEST_PATCHES * patch, size)
+    return max(least, min(-(-max(width, height) // patch) * patch, size))
+
+
+def square_pixels(
+    pictures: Sequence[NDArray[np.uint8]], size: int, family: str
+) -> Tensor:
+    """Return pictures as an aligned encoder wants them.
+
+    The aspect is not kept: tiles are square, and a chip's shape says nothing about
+    what it shows.
+
+    Args:
+        pictures: RGB, each of shape (H, W, 3).
+        size: Side in px of what the encoder sees.
+        family: A key of ``NORMALISATION``.
+
+    Returns:
+        Normalised, shape (B, 3, size, size).
+    """
+    mean, std = (np.array(v, np.float32) for v in NORMALISATION[family])
+    out = np.empty((len(pictures), 3, size, size), np.float32)
+    for slot, picture in zip(out, pictures, strict=True):
+        resized: Any = picture
+        if picture.shape[:2] != (size, size):
+            image = Image.fromarray(np.ascontiguousarray(picture))
+            resized = image.resize((size, size), Image.Resampling.BILINEAR)
+        slot[:] = ((np.asarray(resized, np.float32) / 255 - mean) / std).transpose(
+            2, 0, 1
+        )
+    return torch.from_numpy(out)

@@ -1,0 +1,306 @@
+"""The network of ``rsvlm train align``: trunks, heads, text encoder, temperatures."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from rsvlm.errors import CheckpointError, SettingsError
+from rsvlm.models.align_head import AlignHead
+from rsvlm.models.aligned import AlignSettings, encoded_side, square_pixels
+from rsvlm.models.aligned_files import (
+    ALIGN_FILE,
+    encoder_state,
+    fill,
+    learned,
+    read_settings,
+)
+from rsvlm.models.bases import WEIGHTS, base_folder
+from rsvlm.models.checkpoint import SHIPPED, load_tensors
+from rsvlm.models.encoder import (
+    build_encoder,
+    check_layers,
+    encode,
+    feature_width,
+    patch_size,
+)
+from rsvlm.models.text_encoder import TextEncoder
+from rsvlm.training.align_data import AlignRecipe, Shot, Stream
+from rsvlm.training.align_loss import Chunk
+from rsvlm.training.features import FeatureCache, picture_hash
+from rsvlm.training.run import file_hash
+from rsvlm.training.tune_data import turn_patches
+
+#: Layers of a trunk that get low-rank updates: Dinov2's names, then CLIP's.
+LORA_TARGETS = r".*layers?\.(BLOCK)\.(attention\.[qkvo]_proj|self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
+#: First and largest factor on inner products; 100 is CLIP's bound.
+FIRST_SCALE, LARGEST_SCALE = 14.0, 100.0
+
+
+class AlignModel(nn.Module):
+    """Everything that a run of ``rsvlm train align`` may train."""
+
+    def __init__(self, recipe: AlignRecipe, folder: Path, cache: Path) -> None:
+        """Build the parts; those that a recipe does not name stay frozen.
+
+        Args:
+            recipe: Settings.
+            folder: Folder of the pictures.
+            cache: Folder for what frozen trunks say of a picture.
+
+        Raises:
+            SettingsError: If layers or sizes do not fit the trunks.
+            AssetError: If a trunk cannot be fetched.
+        """
+        super().__init__()
+        self.recipe, self.folder = recipe, folder
+        self._hashes: dict[str, str] = {}
+        #: Updates of frozen trunks, and their factors, from the run before.
+        self._inherited: dict[str, Tensor] = {}
+        self._lora: dict[str, float] = {}
+        begin = SHIPPED.get(recipe.start, Path(recipe.start)) if recipe.start else None
+        before = learned(begin) if begin else ()
+        self._kept: dict[str, FeatureCache] = {
+            sensor: FeatureCache(
+                cache,
+                f"align 1 {asset} {recipe.layers} {recipe.size} {sensor}"
+                + (
+                    f" {file_hash(begin / ALIGN_FILE)}"
+                    if begin and sensor in before
+                    else ""
+                ),
+            )
+            for sensor, asset in recipe.encoders.items()
+            if recipe.is_frozen(sensor)
+        }
+        self.text = TextEncoder.of(recipe.text_encoder)
+        self.towers = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+        for sensor, asset in recipe.encoders.items():
+            tower = _trunk(asset, recipe)
+            how = recipe.learn.get(sensor)
+            tower.requires_grad_(how == "all")
+            if how == "lora":
+                _add_lora(tower, recipe.rank, recipe.first_block)
+            self.towers[sensor] = tower
+            width = feature_width(tower, recipe.layers)
+            self.heads[sensor] = AlignHead(width, self.text.width, recipe.width)
+            self.heads[sensor].requires_grad_(how is not None)
+        self.text.model.requires_grad_(recipe.learn.get("text") == "all")
+        self.text_model = self.text.model
+        if recipe.terms.get("location"):
+            from rsvlm.models.location_encoder import LocationEncoder
+
+            self.location = LocationEncoder.of().requires_grad_(False)
+            self.location_head = nn.Linear(self.location.width, self.text.width)
+        start = torch.tensor(FIRST_SCALE).log()
+        self.log_scale = nn.Parameter(start.clone())
+        self.log_scale_pair = nn.Parameter(start.clone())
+
+    def begin_with(self, folder: Path) -> None:
+        """Take over the weights of an earlier run; a frozen trunk keeps its updates.
+
+        Raises:
+            CheckpointError: If they are missing, damaged, or of another recipe.
+        """
+        own = {_public(name): value for name, value in self.named_parameters()}
+        for sensor in learned(folder):
+            if sensor in self._kept:
+                state = encoder_state(folder, sensor)
+                fill(self.towers[sensor], state, folder)
+        for name, tensor in load_tensors(folder / ALIGN_FILE).items():
+            part = name.partition(".")[0]
+            if part.removesuffix("_encoder") in self._kept and part.endswith("encoder"):
+                self._inherited[name] = tensor
+            elif name in own and own[name].shape == tensor.shape:
+                own[name].data.copy_(tensor)
+            elif not part.endswith("_dense"):
+                raise CheckpointError(
+                    f"{folder / ALIGN_FILE} does not fit the recipe: {name!r} differs. "
+                    "Keep its encoders, layers, width, rank and parts, or leave out "
+                    "'start'."
+                )
+        self._lora = read_settings(folder).lora
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that learn, by the names of a checkpoint."""
+        return {
+            _public(name): parameter
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad
+        }
+
+    @torch.no_grad()
+    def clamp_scales(self) -> None:
+        """Keep the temperatures where training is stable."""
+        most = float(torch.tensor(LARGEST_SCALE).log())
+        for parameter in (self.log_scale, self.log_scale_pair):
+            parameter.clamp_(0.0, most)
+
+    def chunks(self, stream: Stream) -> list[Chunk]:
+        """Return functions that give the vectors of parts of a stream, in its order."""
+        size = self.recipe.micro_batch or len(stream) or 1
+        parts = [
+            stream.items[start : start + size] for start in range(0, len(stream), size)
+        ]
+        if stream.kind == "text":
+            return [partial(self._texts, part) for part in parts]
+        if stream.kind == "location":
+            return [partial(self._places, part) for part in parts]
+        return [self._pictures(part, stream.kind) for part in parts]
+
+    def _texts(self, texts: Sequence[str]) -> Tensor:
+        device = self.log_scale.device
+        if self.recipe.learn.get("text") == "all":
+            return self.text.forward(texts).to(device)
+        return self.text.encode(texts).to(device)
+
+    def _places(self, lonlats: Sequence[tuple[float, float]]) -> Tensor:
+        device = self.log_scale.device
+        places = self.location(torch.tensor(lonlats, device=device))
+        return nn.functional.normalize(self.location_head(places), dim=-1)
+
+    def _pictures(self, shots: Sequence[Shot], sensor: str) -> Chunk:
+        if sensor in self._kept:
+            return self._known(shots, sensor)
+        tower, head = self.towers[sensor], self.heads[sensor]
+        family = str(cast(Any, tower.config).model_type)
+        pictures = [shot.pixels(self.folder) for shot in shots]
+        patch, size = patch_size(tower), self.recipe.size
+        sides = [encoded_side(p.shape[1], p.shape[0], size, patch) for p in pictures]
+        groups = []
+        for side in sorted(set(sides)):
+            rows = [i for i, other in enumerate(sides) if other == side]
+            pixels = square_pixels([pictures[i] for i in rows], side, family)
+            groups.append((rows, pixels))
+        order = torch.tensor([i for rows, _ in groups for i in rows]).argsort()
+
+        def run() -> Tensor:
+            found = []
+            for _, pixels in groups:
+                on_device = pixels.to(self.log_scale.device)
+                found.append(head(encode(tower, on_device, self.recipe.layers)))
+            return torch.cat(found)[order]
+
+        return run
+
+    def _known(self, shots: Sequence[Shot], sensor: str) -> Chunk:
+        """Return the vectors of a frozen trunk: features are kept, patches turned."""
+        groups: dict[int, list[int]] = {}
+        found = [self._features(shot, sensor) for shot in shots]
+        for i, features in enumerate(found):
+            groups.setdefault(len(features), []).append(i)
+        order = torch.tensor([i for rows in groups.values() for i in rows]).argsort()
+        stacks = [torch.stack([found[i] for i in rows]) for rows in groups.values()]
+
+        def run() -> Tensor:
+            device, head = self.log_scale.device, self.heads[sensor]
+            parts = [head(stack.to(device).float()) for stack in stacks]
+            return torch.cat(parts)[order]
+
+        return run
+
+    @torch.no_grad()
+    def _features(self, shot: Shot, sensor: str) -> Tensor:
+        """Return features of a shot, shape (N, D), in bfloat16."""
+        path = shot.ref.path
+        if path not in self._hashes:
+            self._hashes[path] = picture_hash(shot.ref, self.folder)
+        key, store = f"{self._hashes[path]} {shot.window}", self._kept[sensor]
+        if key not in store:
+            tower, picture = self.towers[sensor], shot.plain(self.folder)
+            family = str(cast(Any, tower.config).model_type)
+            height, width = picture.shape[:2]
+            side = encoded_side(width, height, self.recipe.size, patch_size(tower))
+            pixels = square_pixels([picture], side, family).to(self.log_scale.device)
+            features = encode(tower, pixels, self.recipe.layers)[0]
+            store.put(key, {"patches": features.to(torch.bfloat16).cpu()})
+        patches = store.get(key)["patches"]
+        return turn_patches(patches[None], shot.quarter, shot.mirror)[0]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds: what was trained, and all heads."""
+        state = self._inherited | {n: p.detach() for n, p in self.trained().items()}
+        for sensor, head in self.heads.items():
+            state |= {f"{sensor}_head.{k}": v for k, v in head.state_dict().items()}
+        return state
+
+    def settings(
+        self, gsd_m: Mapping[str, tuple[float, float]], window_m: float | None
+    ) -> AlignSettings:
+        """Return how to read :meth:`state`.
+
+        Args:
+            gsd_m: Sensor -> finest and coarsest ground sample distance seen, m/px.
+            window_m: Side of a window of a pair on the ground, m; None unknown.
+        """
+        recipe = self.recipe
+        return AlignSettings(
+            encoders={str(k): v for k, v in recipe.encoders.items()},
+            text_encoder=recipe.text_encoder,
+            layers=recipe.layers,
+            size=recipe.size,
+            width=recipe.width,
+            lora=self._lora
+            | {s: 2.0 for s in recipe.encoders if recipe.learn.get(s) == "lora"},
+            places=recipe.places,
+            background=recipe.background,
+            window_m=window_m,
+            gsd_m=dict(gsd_m),
+        )
+
+
+def _trunk(asset: str, recipe: AlignRecipe) -> nn.Module:
+    from transformers import AutoConfig
+
+    folder = base_folder(asset)
+    config = AutoConfig.from_pretrained(folder)
+    check_layers(config, recipe.layers)
+    tower = build_encoder(config)
+    tower.load_state_dict(load_file(folder / WEIGHTS))
+    patch = patch_size(tower)
+    if recipe.size % patch:
+        raise SettingsError(
+            f"A side of {recipe.size} px is no multiple of the patch of {asset!r}, "
+            f"{patch} px. Change 'size'."
+        )
+    return tower.float()
+
+
+def _add_lora(tower: nn.Module, rank: int, first: int) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    count = int(cast(Any, tower.config).num_hidden_layers)
+    if first >= count:
+        raise SettingsError(
+            f"The encoder has {count} blocks, counted from 0, so that none gets "
+            f"low-rank updates from block {first} on. Lower 'first_block'."
+        )
+    blocks = "|".join(map(str, range(first, count)))
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=LORA_TARGETS.replace("BLOCK", blocks),
+    )
+    inject_adapter_in_model(config, tower)
+    for name, parameter in tower.named_parameters():
+        parameter.requires_grad_(".lora_" in name)
+
+
+def _public(name: str) -> str:
+    """Return the name of a parameter in a checkpoint.
+
+    >>> _public("towers.sar.encoder.layer.0.mlp.fc1.lora_A.default.weight")
+    'sar_encoder.encoder.layer.0.mlp.fc1.lora_A.weight'
+    """
+    part, _, rest = name.partition(".")
+    if part in ("towers", "heads"):
+        sensor, _, inner = rest.partition(".")
+        name = f"{sensor}_{'encoder' if part == 'towers' else 'head'}.{inner}"
+    elif part == "text_model":
+        name = f"text_encoder.{rest}"
+    return name.replace(".default.", ".").replace(".base_layer.", ".")
