@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
 from rsvlm.doubts import GUESS, doubts, strange_boxes
@@ -19,6 +21,7 @@ from rsvlm.geometry import Region
 from rsvlm.looking import legends
 from rsvlm.messages import Generation
 from rsvlm.questions import is_presence
+from rsvlm.questions import options as listed_options
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.replies import (
@@ -30,7 +33,7 @@ from rsvlm.replies import (
     told_text,
 )
 from rsvlm.scenes import SceneModel
-from rsvlm.search import Finder, State
+from rsvlm.search import Finder, State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.tasks import Reply, get_task
 
@@ -87,6 +90,9 @@ class Answerer:
         if reason:
             return Verdict(reason, 1.0, abstained=True)
         doubtful = self._doubt(state, rasters)
+        chosen = self._choice(state, doubtful)
+        if chosen:
+            return chosen
         reply, generation = self.generate(state, options)
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
         if not self._needs_regions(state, rasters):
@@ -126,6 +132,29 @@ class Answerer:
         if yes_no or (asked and known):
             return self.seeker.can_seek(state, rasters)
         return asked and state.subject is not None
+
+    def _choice(self, state: State, doubtful: bool) -> Verdict | None:
+        """Choose among the classes that a question lists for a radar image.
+
+        The aligned encoder is better at that than the words of a small model, which
+        has seen few radar images; None leaves the question to the engine.
+        """
+        listed = listed_options(state.question)
+        scenes, views = self.seeker.scenes, [state.views[i] for i in state.images]
+        if (
+            scenes is None
+            or state.task.name != "classify"
+            or len(listed) < 2
+            or "sar" not in scenes.sensors
+            or any(view.sensor != "sar" for view in views)
+        ):
+            return None
+        start = time.perf_counter()
+        chances = np.mean([scenes.choose(view, listed) for view in views], axis=0)
+        best = int(np.argmax(chances))
+        sure = float(chances[best])
+        state.trace.append(trace_step("choose", views[0], start, sure))
+        return Verdict(listed[best], sure * (GUESS if doubtful else 1.0))
 
     def _doubt(self, state: State, rasters: Sequence[Raster]) -> bool:
         views = [state.views[i] for i in state.images]

@@ -32,14 +32,16 @@ def doubts(
             f"The model {engine.name} was not trained on SAR images; what it "
             "says about one is a guess."
         )
-    trained = engine.capabilities.gsd_m
+    able = engine.capabilities
     for view, gsd in zip(views, gsds, strict=True):
+        trained = able.sar_gsd_m if view.sensor == "sar" else able.gsd_m
         if trained is None or gsd is None:
             continue
         seen = gsd * max(view.window.scale)
+        kind = "radar images" if view.sensor == "sar" else "images"
         if not trained[0] / FAR <= seen <= trained[1] * FAR:
             said.append(
-                f"The model {engine.name} was trained on images of {trained[0]:g} "
+                f"The model {engine.name} was trained on {kind} of {trained[0]:g} "
                 f"to {trained[1]:g} m per pixel and sees this one at {seen:.3g} m; what "
                 "it says about it is a guess."
             )

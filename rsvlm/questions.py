@@ -205,13 +205,25 @@ def split_options(question: str) -> tuple[str, list[str]]:
     return question[: run[0].start()], [text.strip(" \t\n,;.") for text in texts]
 
 
+#: Names that hold an "or" themselves, such as "river or lake".
+_OR_NAMES = re.compile(
+    "|".join(re.escape(form) for form in FORMS if " or " in form), re.IGNORECASE
+)
+
+
 def _items(listing: str) -> list[str]:
     """Split a list in words; empty where it is not a list of short names."""
+    listing = _OR_NAMES.sub(lambda name: name[0].replace(" ", "_"), listing)
     listing = listing.strip(" ?.!()[]{}")
     word = "or" if re.search(r"\bor\b", listing, re.IGNORECASE) else "and"
-    parts = re.split(rf"\s*(?:[,;/|]|\b{word}\b)\s*", listing, flags=re.IGNORECASE)
+    mark = "[,;|]" if re.search("[,;|]", listing) else "/"  # "A320/A321" in a list
+    parts = re.split(rf"\s*(?:{mark}|\b{word}\b)\s*", listing, flags=re.IGNORECASE)
     article = re.compile(r"^(?:an?|the|either|and)\s+", re.IGNORECASE)
     items = [article.sub("", part.strip(" '\"?.!()[]")) for part in parts]
+    items = [
+        item.replace("_", " ") if _OR_NAMES.fullmatch(item.replace("_", " ")) else item
+        for item in items
+    ]
     items = [item for item in items if item]
     short = all(len(item.split()) <= 5 for item in items)
     asked = any(re.match(ASKING, item, re.IGNORECASE) for item in items)

@@ -70,6 +70,10 @@ class SceneModel(Protocol):
         """Return the probability of each class at each patch, shape (K, S, S)."""
         ...
 
+    def choose(self, view: View, options: Sequence[str]) -> NDArray[np.float32]:
+        """Return the probability that a view shows each of the options, shape (C,)."""
+        ...
+
     def place_scores(self, views: Sequence[View]) -> NDArray[np.float32]:
         """Return the probability that a view is of each place, shape (B, P)."""
         ...

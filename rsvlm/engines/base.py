@@ -20,8 +20,9 @@ class Capabilities:
         reply_tokens: Tokens that it may write whatever the task: models that were not
             trained on our short answers need room. None leaves it to the task.
         sensors: Sensors that it was trained on.
-        gsd_m: Finest and coarsest ground sample distance that it was trained on, m/px;
-            None where that is not known.
+        gsd_m: Finest and coarsest ground sample distance of the optical images that it
+            was trained on, m/px; None where that is not known.
+        sar_gsd_m: The same of radar images.
     """
 
     max_images: int = 8
@@ -32,6 +33,7 @@ class Capabilities:
     reply_tokens: int | None = None
     sensors: frozenset[str] = frozenset({"optical"})
     gsd_m: tuple[float, float] | None = None
+    sar_gsd_m: tuple[float, float] | None = None
 
 
 class Engine(Protocol):

@@ -57,11 +57,12 @@ class LocalEngine:
         self.name = f"rsvlm-{folder.resolve().name}"
         self.revision = _revision(folder)
         sensors = {"optical"} | ({"sar"} if config.sar_config is not None else set())
-        trained = config.trained_gsd_m
+        trained, radar = config.trained_gsd_m, config.sar_gsd_m
         self.capabilities = Capabilities(
             max_side=config.tile_size * 4,
             sensors=frozenset(sensors),
             gsd_m=(trained[0], trained[1]) if trained else None,
+            sar_gsd_m=(radar[0], radar[1]) if radar else None,
         )
         self._pictures: OrderedDict[str, Tensor] = OrderedDict()
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from rsvlm.embedding import Vectors
+from rsvlm.embedding import Vectors, zero_shot
 from rsvlm.errors import CheckpointError
 from rsvlm.models.align_head import AlignHead, DenseHead
 from rsvlm.models.aligned_files import (
@@ -171,6 +171,11 @@ class AlignedEncoder:
     def side(self) -> int:
         """Side of a view that the encoders make use of, px."""
         return self.settings.size
+
+    def choose(self, view: View, options: Sequence[str]) -> Vectors:
+        """Return the probability that a view shows each of the options, shape (C,)."""
+        chances: Vectors = zero_shot(self, [view], options)[0]
+        return chances
 
     def place_scores(self, views: Sequence[View]) -> Vectors:
         """Return the probability that a view is of each place, shape (B, P).

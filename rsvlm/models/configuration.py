@@ -48,6 +48,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         bases: dict[str, str] | None = None,
         lora: dict[str, Any] | None = None,
         trained_gsd_m: tuple[float, float] | None = None,
+        sar_gsd_m: tuple[float, float] | None = None,
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -68,7 +69,8 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
             bases: Part name -> asset that holds its frozen weights.
             lora: Rank and alpha of the low-rank updates in the checkpoint.
             trained_gsd_m: Finest and coarsest ground sample distance of the training
-                pictures, m/px; None where it is not known.
+                optical pictures, m/px; None where it is not known.
+            sar_gsd_m: The same of the radar pictures.
             tie_word_embeddings: Whether the output layer shares the embeddings.
             **kwargs: Fields of Transformers' base class.
         """
@@ -84,6 +86,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         self.bases = bases
         self.lora = lora
         self.trained_gsd_m = list(trained_gsd_m) if trained_gsd_m else None
+        self.sar_gsd_m = list(sar_gsd_m) if sar_gsd_m else None
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     @property

@@ -34,6 +34,7 @@ from rsvlm.training.tune_data import (
     TuneRecipe,
     choose_pictures,
     route,
+    thinned,
     tune_batch,
 )
 from rsvlm.training.tune_start import (
@@ -95,7 +96,10 @@ def train_tune(
     tokenizer = base_tokenizer(base_folder(recipe.language_model))
     model = initial_model(recipe, tokenizer, start)
     two = model.config.sar_config is not None
-    found = {n: _learnable(group, recipe, two) for n, group in found.items()}
+    found = {
+        n: thinned(_learnable(group, recipe, two), recipe.most)
+        for n, group in found.items()
+    }
     _check_pictures(found["train"], recipe, two, files["train"])
     log = RunLog(out, recipe, files | start.files)
     checkpoint = out / "checkpoint"

@@ -71,8 +71,14 @@ class TuneRecipe(Recipe):
     repeats: dict[str, float] = Field(
         default_factory=dict, description="source -> how often an epoch shows it"
     )
+    most: dict[str, int] = Field(
+        default_factory=dict, description="source -> most pictures of it, evenly chosen"
+    )
     trained_gsd_m: tuple[float, float] | None = Field(
-        None, description="finest and coarsest m/px of the training pictures"
+        None, description="finest and coarsest m/px of the optical training pictures"
+    )
+    sar_gsd_m: tuple[float, float] | None = Field(
+        None, description="the same of the radar pictures"
     )
     check_every: int = Field(100, description="steps between held-out checks")
     check_pictures: int = 64
@@ -304,3 +310,13 @@ def turn_patches(patches: Tensor, quarter: int, mirror: bool) -> Tensor:
     side = round(patches.shape[1] ** 0.5)
     grid = patches.reshape(len(patches), side, side, -1).rot90(quarter, (1, 2))
     return (grid.flip(2) if mirror else grid).flatten(1, 2)
+
+
+def thinned(found: Sequence[Picture], most: Mapping[str, int]) -> list[Picture]:
+    """Return pictures with no more of a source than wanted, evenly chosen."""
+    kept = set()
+    for source in {picture.source for picture in found}:
+        rows = [i for i, picture in enumerate(found) if picture.source == source]
+        count = min(most.get(source, len(rows)), len(rows))
+        kept |= {rows[i * len(rows) // count] for i in range(count)}
+    return [picture for i, picture in enumerate(found) if i in kept]

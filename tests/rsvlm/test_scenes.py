@@ -40,6 +40,10 @@ class Colours:
         water = np.where(cells[..., 2] > 128, 0.9, 0.2)
         return np.stack([water, 1 - water]).astype(np.float32)
 
+    def choose(self, view: View, options: Sequence[str]) -> NDArray[np.float32]:
+        bright = view.pixels.mean() / 255  # the last option is the brightest
+        return np.linspace(1 - bright, bright, len(options)).astype(np.float32)
+
     def place_scores(self, views: Sequence[View]) -> NDArray[np.float32]:
         red = [view.pixels[..., 0].mean() / 255 for view in views]
         return np.array(red, np.float32)[:, None]

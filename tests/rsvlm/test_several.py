@@ -97,6 +97,16 @@ def test_yes_and_no_about_cover_come_from_the_map(both: Pair) -> None:
     assert "I cannot count" in refused.text
 
 
+def test_classes_of_a_radar_image_are_chosen_by_the_aligned_encoder(both: Pair) -> None:
+    question = "Which of these does the image show: a town, a forest, a lake?"
+    one = assistant("a town")
+    answer = one.ask(both[1:], question)
+    assert (answer.task, answer.text) == ("classify", "town")
+    assert [step.step for step in answer.trace] == ["look", "choose"]
+    assert answer.confidence > 0.5
+    assert one.ask(both[:1], question).text == "a town"  # optical: the engine's word
+
+
 def test_a_caption_names_shares(both: Pair) -> None:
     answer = assistant("A lake.").ask(both[:1], "Describe this place.")
     assert answer.text.startswith("A lake. By area: 90% built-up land and 10% water.")
