@@ -40,6 +40,7 @@ test-browser: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/raster_memory.py
 	$(BIN)/python benchmarks/answer_time.py
+	$(BIN)/python benchmarks/encoder_throughput.py
 	$(BIN)/python benchmarks/caption_metrics.py
 	$(BIN)/python benchmarks/detection_metrics.py
 	$(BIN)/python benchmarks/text_metrics.py

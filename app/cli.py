@@ -221,7 +221,7 @@ def data() -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False))
 @click.option("--seed", default=0, show_default=True)
 def data_build(recipe: str, root: str | None, out: str, seed: int) -> None:
-    """Build the records of RECIPE (smoke, tiny)."""
+    """Build the records of RECIPE (smoke, tiny, sensors, aligned)."""
     from rsvlm.app.settings import data_folder
     from rsvlm.data_engine.build import build
 
@@ -252,7 +252,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
 @train.command("align")
 @_training_options
 def train_align(recipe: str, folder: str, out: str, cache: str | None) -> None:
-    """Align optical, SAR and text encoders by RECIPE (smoke, tiny or a TOML file)."""
+    """Align optical, SAR and text encoders by RECIPE, a name or a TOML file."""
     from rsvlm.training.align import AlignRecipe
     from rsvlm.training.align import train_align as run
     from rsvlm.training.run import load_recipe
@@ -265,7 +265,7 @@ def train_align(recipe: str, folder: str, out: str, cache: str | None) -> None:
 @train.command("tune")
 @_training_options
 def train_tune(recipe: str, folder: str, out: str, cache: str | None) -> None:
-    """Train projector and LoRA by RECIPE (smoke, tiny or a TOML file)."""
+    """Train projector and LoRA by RECIPE, a name or a TOML file."""
     from rsvlm.training.run import load_recipe
     from rsvlm.training.tune import TuneRecipe
     from rsvlm.training.tune import train_tune as run
@@ -278,7 +278,7 @@ def train_tune(recipe: str, folder: str, out: str, cache: str | None) -> None:
 @train.command("regions")
 @_training_options
 def train_regions(recipe: str, folder: str, out: str, cache: str | None) -> None:
-    """Train the region head by RECIPE (smoke, tiny or a TOML file)."""
+    """Train the region head by RECIPE, a name or a TOML file."""
     from rsvlm.training.regions import RegionRecipe
     from rsvlm.training.regions import train_regions as run
     from rsvlm.training.run import load_recipe

@@ -110,8 +110,9 @@ def eval_convert(name: str | None, root: Path | None, out: Path | None) -> None:
 @click.option("-b", "--benchmark", "names", required=True, metavar="NAME[,NAME...]",
               help="Benchmarks, by name (rsvlm eval list).")  # fmt: skip
 @click.option("-m", "--model", default="tiny", show_default=True,
-              metavar="PATH|URL#NAME|replay:FILE|echo",
-              help="Checkpoint, served model, replies of a file, or the reference.")  # fmt: skip
+              metavar="PATH|URL#NAME|encoder:PATH|replay:FILE|echo",
+              help="Checkpoint, served model, aligned encoders of a checkpoint, replies "
+              "of a file, or the reference.")  # fmt: skip
 @click.option("--out", required=True, type=_OUT, metavar="RUN",
               help="Folder of the run; an interrupted one is continued.")  # fmt: skip
 @_data

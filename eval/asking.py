@@ -332,6 +332,7 @@ def _entry(engine: Engine, spec: str) -> ModelEntry:
 def _refuse_rankings(benchmark: Benchmark) -> None:
     if benchmark.task == "retrieve":
         raise SettingsError(
-            f"{benchmark.name} asks for rankings, which no chat model gives. Score the "
-            "rankings of a search with --model replay:FILE."
+            f"{benchmark.name} asks for rankings, which no chat model gives. Ask "
+            "aligned encoders with --model encoder:tiny, or score the rankings of a "
+            "search with --model replay:FILE."
         )

@@ -119,7 +119,7 @@ def convert(root: Path) -> Iterator[Sample]:
                     source=NAME,
                     licence=LICENCE,
                     split="test",
-                    meta={"tile": tile.name},
+                    meta={"tile": tile.name, "cluster": tile.name},
                 )
 
 

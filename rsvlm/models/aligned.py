@@ -113,7 +113,9 @@ class AlignedEncoder:
                 dense[sensor] = DenseHead(width, text.width)
                 fill(dense[sensor], weights, folder)
         scale = float(tensors.get("log_scale", torch.tensor(3.0)).float().exp())
-        digest = hashlib.sha256((folder / ALIGN_FILE).read_bytes()).hexdigest()[:12]
+        files = (folder / name for name in (SETTINGS_FILE, ALIGN_FILE))
+        content = b"".join(path.read_bytes() for path in files)
+        digest = hashlib.sha256(content).hexdigest()[:12]
         name = f"rsvlm-{folder.resolve().name}"
         return cls(settings, towers, heads, text, scale, dense, name, digest)
 

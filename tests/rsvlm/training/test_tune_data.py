@@ -1,5 +1,6 @@
 """What ``rsvlm train tune`` learns from: pictures of two sensors, seen and varied."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from rsvlm.training.tune_data import (
     TuneData,
     TuneRecipe,
     read_picture,
+    thinned,
     tune_batch,
 )
 from rsvlm.training.tune_start import initial_model
@@ -148,3 +150,16 @@ def test_pairs_are_no_pictures_and_shares_need_the_whole(radar_data: Path) -> No
     assert Picture(
         scene.ref, [sample.model_copy(update={"meta": {"kind": "cover-share"}})]
     ).whole
+
+
+def test_sources_are_thinned_evenly(radar_data: Path) -> None:
+    found = pictures(read_samples(radar_data / "train.jsonl"))
+    sources = Counter(picture.source for picture in found)
+    source, count = sources.most_common(1)[0]
+    kept = thinned(found, {source: 3})
+    assert Counter(p.source for p in kept) == {**sources, source: 3}
+    rows = [
+        i for i, p in enumerate([p for p in found if p.source == source]) if p in kept
+    ]
+    assert max(np.diff(rows)) <= count // 3 + 1
+    assert thinned(found, {}) == found
