@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from rsvlm.errors import CheckpointError, SettingsError
 from rsvlm.models.aligned import ALIGN_FILE, AlignedEncoder
-from rsvlm.samples import ImageRef, Sample
+from rsvlm.models.location_encoder import LocationEncoder
+from rsvlm.samples import ImageRef, Sample, read_samples
 from rsvlm.training.align import AlignRecipe, train_align
 from rsvlm.training.align_data import (
     Pair,
@@ -181,7 +182,11 @@ def test_a_run_begins_where_another_ended(
     new = load_file(tmp_path / "a/checkpoint" / ALIGN_FILE)
     moved = {name for name, tensor in old.items() if not torch.equal(tensor, new[name])}
     assert "sar_head.hidden.weight" in moved
-    assert {name.split(".")[0] for name in moved} <= {"sar_head", "log_scale"}
+    assert {name.split(".")[0] for name in moved} <= {
+        "sar_head",
+        "log_scale",
+        "log_scale_pair",
+    }
     before = AlignedEncoder.load(aligned_run / "checkpoint")
     after = AlignedEncoder.load(tmp_path / "a/checkpoint")
     picture = np.full((40, 40, 3), 90, np.uint8)
@@ -295,3 +300,38 @@ def test_a_step_is_drawn_from_its_number_alone(
     assert np.array_equal(shot.pixels(smoke_data), shot.pixels(smoke_data))
     parts = [one["sar"].part(rank, 3).items for rank in range(3)]
     assert sum(parts, ()) == one["sar"].items
+
+
+def test_places_on_the_earth_are_a_term_of_their_own(
+    align_recipe: AlignRecipe,
+    smoke_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = align_recipe.model_copy(
+        update={"terms": {"paired": 1.0, "location": 1.0}, "steps": 1}
+    )
+    lines = []
+    for number, sample in enumerate(read_samples(smoke_data / "train.jsonl")):
+        if sample.task == "retrieve":
+            place = {"lonlat": [-118.0 + number / 100, 34.0]}
+            sample = sample.model_copy(update={"meta": sample.meta | place})
+        lines.append(sample.model_dump_json(by_alias=True))
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "images").symlink_to(smoke_data / "images")
+    for name in ("train.jsonl", "val.jsonl"):
+        (data / name).write_text("\n".join(lines))
+    torch.manual_seed(0)
+    random = LocationEncoder()
+    monkeypatch.setattr(LocationEncoder, "of", lambda: random)
+    train_align(recipe, data, tmp_path / "a", tmp_path / "f")
+    one = load_file(tmp_path / "a/checkpoint" / ALIGN_FILE)
+    recipe = recipe.model_copy(update={"terms": {"paired": 1.0}})
+    train_align(recipe, data, tmp_path / "b", tmp_path / "f")
+    two = load_file(tmp_path / "b/checkpoint" / ALIGN_FILE)
+    assert not torch.equal(one["sar_head.out.weight"], two["sar_head.out.weight"])
+    assert "location_head.weight" in one
+    recipe = recipe.model_copy(update={"terms": {"location": 1.0}})
+    with pytest.raises(SettingsError, match="'location' needs pairs whose place"):
+        train_align(recipe, smoke_data, tmp_path / "c", tmp_path / "f")
