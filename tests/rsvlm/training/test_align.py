@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from rsvlm.data_engine import gazetteer
+from rsvlm.data_engine.compose import compose
+from rsvlm.data_engine.landcover import CLASSES
+from rsvlm.data_engine.records import Split
+from rsvlm.data_engine.sources import optical_sar
+from rsvlm.data_engine.writer import image_path
 from rsvlm.errors import CheckpointError, SettingsError
 from rsvlm.models.aligned import ALIGN_FILE, AlignedEncoder
 from rsvlm.models.location_encoder import LocationEncoder
@@ -335,3 +342,39 @@ def test_places_on_the_earth_are_a_term_of_their_own(
     recipe = recipe.model_copy(update={"terms": {"location": 1.0}})
     with pytest.raises(SettingsError, match="'location' needs pairs whose place"):
         train_align(recipe, smoke_data, tmp_path / "c", tmp_path / "f")
+
+
+def test_real_pairs_are_aligned_end_to_end(
+    align_recipe: AlignRecipe,
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three real Sentinel-2 and Sentinel-1 tiles: built, aligned, with maps of cover."""
+    monkeypatch.setattr(gazetteer, "airports", lambda: ())  # needs no network
+    data = tmp_path / "data"
+    splits: tuple[tuple[Split, int], ...] = (("train", 2), ("val", 1))
+    for split, count in splits:
+        samples: list[Sample] = []
+        # A tile gives its pair and 16 pieces, each to both sensors.
+        records = optical_sar.read(data_folder / "optical_sar", split)
+        for record in islice(records, 34 * count):
+            path = data / image_path(record)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(record.image)
+            samples += compose(record, split)
+        text = "".join(s.model_dump_json(by_alias=True) + "\n" for s in samples)
+        (data / f"{split}.jsonl").write_text(text)
+    recipe = align_recipe.model_copy(
+        update={"steps": 2, "check_pictures": 8, "pair_window": 256, "covers": CLASSES}
+    )
+    said: list[str] = []
+    train_align(recipe, data, tmp_path / "out", tmp_path / "features", said.append)
+    encoder = AlignedEncoder.load(tmp_path / "out/checkpoint")
+    assert encoder.window_m == pytest.approx(256 * 8.3, rel=0.01)
+    assert set(encoder.settings.gsd_m) == {"optical", "sar"}
+    held_out = [
+        line["held_out"] for line in log(tmp_path / "out") if "held_out" in line
+    ]
+    assert held_out[-1].keys() >= {"o2s@1", "s2o@10", "sar_text"}
+    assert any(line.startswith("sar cover: ") for line in said)
