@@ -31,9 +31,11 @@ FEWEST_CELLS = 3
 #: Most regions of a class; the largest stay.
 MOST_REGIONS = 60
 #: Share of a window that its neighbour repeats when places are searched.
-OVERLAP = 0.5
+OVERLAP = 0.25
 #: Confidence from which a window belongs to a place.
 LEAST_PLACE = 0.5
+#: Most windows of a search for places.
+MOST_WINDOWS = 300
 #: Masks of larger pieces are written as polygons: they would not fit memory.
 LARGEST_MASK = 64_000_000
 
@@ -272,7 +274,7 @@ def find_places(
     start = time.perf_counter()
     tile = window_side(raster, model)
     boxes = _overlapping(raster, tile)
-    while len(boxes) > 2 * BUDGET:
+    while len(boxes) > MOST_WINDOWS:
         tile = math.ceil(tile * 1.25)
         boxes = _overlapping(raster, tile)
     views = [

@@ -137,8 +137,11 @@ def place_of(
     )
     view = raster.view(window, width, height, image=image)
     state.trace.append(trace_step("zoom", view, start))
-    words, sure = answerer.describe(state, rasters, view, options)
     cover = answerer.seeker.shares_in(state, raster, image, box)
+    words, sure = "", region.confidence
+    if not cover or raster.sensor in answerer.engine.capabilities.sensors:
+        # What a model that never saw such images says is worth less than a measure.
+        words, sure = answerer.describe(state, rasters, view, options)
     echo = _brightness(raster, box)
     text = f"At the {region.label}: {words} {cover} {echo}"
     return Verdict(" ".join(text.split()), sure, (), None)

@@ -56,7 +56,7 @@ class AlignHead(nn.Module):
 class DenseHead(nn.Module):
     """One unit vector of the text space for every patch: maps of what covers the ground.
 
-    .. versionadded:: 0.2
+    .. versionadded:: 0.1
     """
 
     def __init__(self, vision_dim: int, text_dim: int) -> None:

@@ -58,7 +58,7 @@ FEWEST_PATCHES = 8
 class AlignedEncoder:
     """Views and texts to unit vectors of one space; an ``Embedder``.
 
-    .. versionadded:: 0.2
+    .. versionadded:: 0.1
     """
 
     def __init__(

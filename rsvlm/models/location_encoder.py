@@ -70,7 +70,7 @@ class _Scale(nn.Module):
 class LocationEncoder(nn.Module):
     """Sum of three networks, each at a scale of its own.
 
-    .. versionadded:: 0.2
+    .. versionadded:: 0.1
     """
 
     width = WIDTH

@@ -14,15 +14,14 @@ from torch import Tensor
 
 from rsvlm.errors import SettingsError
 from rsvlm.samples import ImageRef, Sample, read_samples
-from rsvlm.training.augment import load_picture, recolour, turn
+from rsvlm.training.augment import recolour, turn
 from rsvlm.training.run import Recipe
 from rsvlm.training.speckle import speckle
+from rsvlm.training.tune_data import read_picture
 
 Sensor = Literal["optical", "sar"]
 Part = Literal["optical", "sar", "text"]
 Term = Literal["optical_text", "sar_text", "paired", "location"]
-#: Offsets along a side that the grid of windows may have.
-GRIDS = 2
 SENSORS: tuple[Sensor, ...] = ("optical", "sar")
 
 
@@ -69,6 +68,9 @@ class AlignRecipe(Recipe):
     )
     background: tuple[str, ...] = Field(
         (), description="texts of scenes that are none of the places"
+    )
+    grids: int = Field(
+        2, ge=1, description="offsets along a side that the windows of a pair may have"
     )
     steps: int = 300
     batch: int = Field(48, gt=1, description="pairs, and texts of a sensor, a step")
@@ -145,7 +147,7 @@ class Shot:
 
     def plain(self, folder: Path) -> NDArray[np.uint8]:
         """Return the window alone, as stored: RGB of shape (H, W, 3)."""
-        picture = _picture(folder / self.ref.path)
+        picture = _picture(folder / self.ref.path, self.ref.sensor)
         if self.window is not None:
             x0, y0, x1, y1 = self.window
             picture = picture[y0:y1, x0:x1]
@@ -162,8 +164,8 @@ class Shot:
 
 
 @lru_cache(maxsize=256)  # windows of one picture are drawn again and again
-def _picture(path: Path) -> NDArray[np.uint8]:
-    picture = load_picture(path)
+def _picture(path: Path, sensor: str) -> NDArray[np.uint8]:
+    picture = read_picture(path, sensor)
     picture.flags.writeable = False
     return picture
 
@@ -249,7 +251,11 @@ def draw_captioned(
 
 
 def draw_places(
-    pairs: Sequence[Pair], count: int, side: int, rng: np.random.Generator
+    pairs: Sequence[Pair],
+    count: int,
+    side: int,
+    grids: int,
+    rng: np.random.Generator,
 ) -> list[Place]:
     """Draw windows that do not overlap, shown to both sensors in the same way.
 
@@ -257,6 +263,7 @@ def draw_places(
         pairs: Pairs of pictures.
         count: Windows wanted.
         side: Side of a window, px; a smaller pair is shown whole.
+        grids: Offsets along a side that the windows may have.
         rng: Source of randomness.
 
     Returns:
@@ -268,8 +275,8 @@ def draw_places(
         # frozen encoder says of them can be kept.
         width, height = pair.optical.width, pair.optical.height
         w, h = min(side, width), min(side, height)
-        x0 = int(rng.integers(GRIDS)) * w // GRIDS if width >= 2 * w else 0
-        y0 = int(rng.integers(GRIDS)) * h // GRIDS if height >= 2 * h else 0
+        x0 = int(rng.integers(grids)) * w // grids if width >= 2 * w else 0
+        y0 = int(rng.integers(grids)) * h // grids if height >= 2 * h else 0
         cells += [
             (index, x, y, w, h)
             for y in range(y0, height - h + 1, h)
@@ -332,7 +339,9 @@ def draw_step(
         streams[term] = Stream("text", tuple(texts))
         keys[sensor] = torch.tensor([item.key for item in items])
     if recipe.terms.get("paired") or recipe.terms.get("location"):
-        places = draw_places(train.pairs, recipe.batch, recipe.pair_window, rng)
+        places = draw_places(
+            train.pairs, recipe.batch, recipe.pair_window, recipe.grids, rng
+        )
         for number, sensor in enumerate(SENSORS):
             shots = [place.shots[number] for place in places]
             streams[f"pair_{sensor}"] = Stream(sensor, tuple(shots))
