@@ -93,11 +93,13 @@ class Answerer:
         chosen = self._choice(state, doubtful)
         if chosen:
             return chosen
+        kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
+        if state.task.name != "vqa" and self.seeker.is_scene(state, rasters):
+            return self._regions(state, rasters, kind, options)  # words add nothing
         reply, generation = self.generate(state, options)
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
         if not self._needs_regions(state, rasters):
             return self._text(state, rasters, reply, confidence, options)
-        kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
         if state.task.name == "vqa":
             return self._presence(state, rasters, reply, confidence, kind, options)
         return self._regions(state, rasters, kind, options)

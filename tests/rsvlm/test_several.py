@@ -51,7 +51,7 @@ def assistant(*replies: str, scenes: bool = True) -> Assistant:
 
 
 def test_where_it_is_and_what_the_radar_shows_there(both: Pair) -> None:
-    answer = assistant("none", "none", "A quay with ships.").ask(
+    answer = assistant("A quay with ships.").ask(
         both, "Where is the harbour, and what does the radar show there?"
     )
     assert answer.text.startswith("Optical (image 1): Found 1 harbor.")
