@@ -79,6 +79,11 @@ _CHANGED = _any(
     " similar since"
     " over_time both_dates both_acquisitions"
 )
+#: What things do between two dates.
+_CHANGES = _any(
+    "grow grown shrink shrunk expand expanded recede receded spread vanish vanished"
+    " appear appeared disappear disappeared change changed cleared flooded gained lost"
+)
 _PLACE_ON_EARTH = (
     r"where (?:on earth |in the world |exactly )?"
     + _any("was is were are am did does")
@@ -196,6 +201,7 @@ RULES = (
         _words(
             rf"^{_DESCRIBE}.*(?:{_CHANGE})",
             rf"^(?:explain|did|has|have|how (?:did|has|have))\b.*(?:{_CHANGE})",
+            rf"^(?:where|what|which [\w ]+) (?:did|has|have|was|were)\b.*\b{_CHANGES}\b",
         ),
         two=True,
     ),

@@ -71,3 +71,18 @@ def test_the_reason_stays_one_short_line() -> None:
 )
 def test_any_text_is_read_quickly(text: str) -> None:
     assert choose_task(text)[0] in TASKS  # seconds to minutes if a pattern backtracks
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Where did the ponds grow?",
+        "Where has the forest disappeared?",
+        "Which fields were flooded?",
+        "What was lost?",
+    ],
+)
+def test_what_things_did_between_two_dates_is_compared(question: str) -> None:
+    assert choose_task(question, 2)[0] == "compare"
+    assert choose_task(question, 1)[0] != "compare"
+    assert choose_task("Where were the ships?", 2)[0] == "ground"
