@@ -205,6 +205,9 @@ def train_regions(
     log.rewind("epoch", first)
     phrases = wordings()
     labels = list(OBJECTS)
+    # All at once: a vector depends in its last digit on the texts beside it, and a run
+    # that is continued would meet them in other company.
+    text.encode([*(w for words in phrases.values() for w in words), *STRANGERS])
     for epoch in range(first, recipe.epochs):
         rng = np.random.default_rng([recipe.seed, epoch])
         head.train()
