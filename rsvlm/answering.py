@@ -37,6 +37,8 @@ from rsvlm.search import Finder, State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.tasks import Reply, get_task
 
+#: Tasks whose answer is regions, or a number of them.
+REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
@@ -86,54 +88,42 @@ class Answerer:
             rasters: All rasters, open.
             options: Shape, zoom, seed, stream.
         """
-        reason = self._cannot(state, rasters)
+        sought = self._is_sought(state)
+        reason = self.seeker.cannot(state, rasters) if sought else None
         if reason:
             return Verdict(reason, 1.0, abstained=True)
         doubtful = self._doubt(state, rasters)
         chosen = self._choice(state, doubtful)
         if chosen:
             return chosen
+        sought &= state.subject is None or self.seeker.can_seek(state, rasters)
         kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
-        if state.task.name != "vqa" and self.seeker.is_scene(state, rasters):
+        in_regions = sought and state.task.name in REGION_TASKS
+        if in_regions and self.seeker.is_scene(state, rasters):
             return self._regions(state, rasters, kind, options)  # words add nothing
         reply, generation = self.generate(state, options)
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
-        if not self._needs_regions(state, rasters):
-            return self._text(state, rasters, reply, confidence, options)
-        if state.task.name == "vqa":
+        if in_regions:
+            return self._regions(state, rasters, kind, options)
+        if sought:
             return self._presence(state, rasters, reply, confidence, kind, options)
-        return self._regions(state, rasters, kind, options)
+        return self._text(state, rasters, reply, confidence, options)
 
     # what can be asked
 
-    def _cannot(self, state: State, rasters: Sequence[Raster]) -> str | None:
-        """Return why the question cannot be answered from these images, or None."""
-        if not self._needs_regions(state, rasters, known=False):
-            return None
-        return self.seeker.cannot(state, rasters)
-
-    def _needs_regions(
-        self, state: State, rasters: Sequence[Raster], known: bool = True
-    ) -> bool:
-        """Whether the answer comes from regions.
-
-        Args:
-            state: The question.
-            rasters: All rasters.
-            known: Ask as well whether the regions can be found in any of the images;
-                a yes/no question about other things is left to the engine either way.
-        """
-        if not self.seeker:
-            return False
-        asked = state.task.name in ("count", "ground", "segment", "detect")
-        yes_no = (
+    def _is_sought(self, state: State) -> bool:
+        """Whether the answer should come from regions, if they can be found."""
+        subject = state.subject
+        if state.task.name in REGION_TASKS:
+            return self.seeker.finder is not None or (
+                subject is not None and subject.label in self.seeker.labels
+            )
+        return (
             state.task.name == "vqa"
             and is_presence(state.question)
-            and state.subject is not None
+            and subject is not None
+            and subject.label in self.seeker.labels
         )
-        if yes_no or (asked and known):
-            return self.seeker.can_seek(state, rasters)
-        return asked and state.subject is not None
 
     def _choice(self, state: State, doubtful: bool) -> Verdict | None:
         """Choose among the classes that a question lists for a radar image.

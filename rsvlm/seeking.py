@@ -103,7 +103,8 @@ class Seeker:
         """
         subject = state.subject
         if subject is None:
-            return None
+            radar = all(rasters[i].sensor == "sar" for i in state.images)
+            return by_camera_text("object") if radar else None
         name, label = subject.name, subject.label
         if label not in self.labels:
             return unknown_text(name, self.labels)

@@ -121,6 +121,34 @@ def test_ships_are_not_sought_in_radar_by_the_finder_of_cameras(both: Pair) -> N
     assert "optical images" in answer.text
 
 
+def test_every_object_is_sought_by_the_finder_without_a_name(
+    both: Pair, tmp_path: Path
+) -> None:
+    finder = FakeFinder({"ship": [HBB(1, 1, 5, 5)]})
+    one = Assistant(StubEngine(["none"]), finder)
+    with Raster.open(write(tmp_path / "fine.tif", ground(), 1.0)) as fine:
+        answer = one.ask([fine], "Detect all objects.")
+    assert [region.label for region in answer.regions] == ["ship"]
+    refused = one.ask(both[1:], "Detect all objects.")
+    assert refused.abstained  # nothing looks for objects in radar images
+
+
+def test_what_is_too_small_is_not_denied(tmp_path: Path) -> None:
+    path = write(tmp_path / "s2.tif", ground())
+    with Raster.open(path) as raster:  # 10 m
+        answer = Assistant(StubEngine(["no"]), FakeFinder({})).ask(
+            [raster], "Is there a vehicle in the image?"
+        )
+    assert answer.abstained
+    assert "cannot be made out" in answer.text
+
+
+def test_a_description_of_a_place_stays_a_description(both: Pair) -> None:
+    answer = assistant("A quay.").ask(both[:1], "Describe the harbour.")
+    assert answer.task == "caption"
+    assert answer.text.startswith("A quay.")
+
+
 def test_images_that_do_not_overlap_are_refused(tmp_path: Path) -> None:
     far = radar(tmp_path / "s1.tif", east=390000)
     with (
