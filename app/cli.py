@@ -251,39 +251,43 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @train.command("align")
 @_training_options
-def train_align(recipe: str, folder: str, out: str, cache: str | None) -> None:
+def train_align(**given: Any) -> None:
     """Align optical, SAR and text encoders by RECIPE, a name or a TOML file."""
-    from rsvlm.training.align import AlignRecipe
-    from rsvlm.training.align import train_align as run
-    from rsvlm.training.run import load_recipe
+    from rsvlm.training.align import AlignRecipe, train_align
 
-    settings = load_recipe(AlignRecipe, recipe, "align")
-    store = Path(cache) if cache else Path(out) / "features"
-    click.echo(run(settings, Path(folder), Path(out), store, _say))
+    _train(train_align, AlignRecipe, "align", **given)
 
 
 @train.command("tune")
 @_training_options
-def train_tune(recipe: str, folder: str, out: str, cache: str | None) -> None:
-    """Train projector and LoRA by RECIPE, a name or a TOML file."""
-    from rsvlm.training.run import load_recipe
-    from rsvlm.training.tune import TuneRecipe
-    from rsvlm.training.tune import train_tune as run
+def train_tune(**given: Any) -> None:
+    """Train projectors and LoRA by RECIPE, a name or a TOML file."""
+    from rsvlm.training.tune import TuneRecipe, train_tune
 
-    settings = load_recipe(TuneRecipe, recipe, "tune")
-    store = Path(cache) if cache else Path(out) / "features"
-    click.echo(run(settings, Path(folder), Path(out), store, _say))
+    _train(train_tune, TuneRecipe, "tune", **given)
 
 
 @train.command("regions")
 @_training_options
-def train_regions(recipe: str, folder: str, out: str, cache: str | None) -> None:
+def train_regions(**given: Any) -> None:
     """Train the region head by RECIPE, a name or a TOML file."""
-    from rsvlm.training.regions import RegionRecipe
-    from rsvlm.training.regions import train_regions as run
+    from rsvlm.training.regions import RegionRecipe, train_regions
+
+    _train(train_regions, RegionRecipe, "regions", **given)
+
+
+def _train(
+    run: Callable[..., Path],
+    kind: Any,
+    stage: str,
+    recipe: str,
+    folder: str,
+    out: str,
+    cache: str | None,
+) -> None:
     from rsvlm.training.run import load_recipe
 
-    settings = load_recipe(RegionRecipe, recipe, "regions")
+    settings = load_recipe(kind, recipe, stage)
     store = Path(cache) if cache else Path(out) / "features"
     click.echo(run(settings, Path(folder), Path(out), store, _say))
 

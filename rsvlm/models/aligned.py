@@ -27,7 +27,12 @@ from rsvlm.models.aligned_files import (
     save_settings,
 )
 from rsvlm.models.checkpoint import load_tensors
-from rsvlm.models.encoder import NORMALISATION, encode, feature_width, patch_size
+from rsvlm.models.encoder import (
+    NORMALISATION,
+    encode_pictures,
+    feature_width,
+    patch_size,
+)
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
 
@@ -45,8 +50,6 @@ __all__ = [
     "square_pixels",
 ]
 
-#: Pictures encoded at a time; larger batches leave the processor's caches.
-MICRO_BATCH = 8
 #: Sensor of a view -> which of the two encoders sees it.
 ROUTES = {"optical": "optical", "multispectral": "optical", "sar": "sar"}
 #: Factor on inner products of patches and classes of land cover before a softmax.
@@ -129,9 +132,7 @@ class AlignedEncoder:
         out = np.zeros((len(views), self.width), np.float32)
         for sensor in sorted({self._route(view) for view in views}):
             rows = [i for i, view in enumerate(views) if self._route(view) == sensor]
-            for start in range(0, len(rows), MICRO_BATCH):
-                part = rows[start : start + MICRO_BATCH]
-                out[part] = self.vectors([views[i].pixels for i in part], sensor)
+            out[rows] = self.vectors([views[i].pixels for i in rows], sensor)
         return out
 
     @torch.no_grad()
@@ -236,8 +237,7 @@ class AlignedEncoder:
         encoder = self.encoders[sensor]
         family = str(encoder.config.model_type)  # type: ignore[union-attr]
         pixels = square_pixels(pictures, side, family)
-        kind = next(encoder.parameters()).dtype
-        return encode(encoder, pixels.to(kind), self.settings.layers).float()
+        return encode_pictures(encoder, pixels, self.settings.layers).float()
 
 
 def encoded_side(width: int, height: int, size: int, patch: int) -> int:

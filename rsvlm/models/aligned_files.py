@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError
 from rsvlm.models.bases import WEIGHTS, base_folder
-from rsvlm.models.checkpoint import load_tensors, merge_lora, save_tensors
+from rsvlm.models.checkpoint import (
+    load_tensors,
+    merge_lora,
+    read_settings_file,
+    save_tensors,
+)
 from rsvlm.models.encoder import build_encoder
 from rsvlm.models.precision import fast_dtype
 
@@ -59,21 +64,12 @@ def read_settings(folder: Path) -> AlignSettings:
     Raises:
         CheckpointError: If it is missing or not valid.
     """
-    path = folder / SETTINGS_FILE
-    try:
-        return AlignSettings.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{folder} has no aligned encoders ({SETTINGS_FILE} is missing). Train them "
-            "with rsvlm train align."
-        ) from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        problem = "it is no UTF-8 text"
-        if isinstance(error, ValidationError):
-            problem = error.errors()[0]["msg"]
-        raise CheckpointError(
-            f"{path} is not valid: {problem}. Copy the checkpoint folder again."
-        ) from None
+    return read_settings_file(
+        AlignSettings,
+        folder / SETTINGS_FILE,
+        f"{folder} has no aligned encoders ({SETTINGS_FILE} is missing). Train them with "
+        "rsvlm train align.",
+    )
 
 
 def encoder_state(folder: Path, sensor: str) -> dict[str, Tensor]:

@@ -11,9 +11,10 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -72,6 +73,33 @@ def load_config(folder: Path) -> RSVLMConfig:
         f"{folder} holds a model of type {kind!r}, not {RSVLMConfig.model_type!r}. "
         "Give the folder of a checkpoint that rsvlm train tune wrote."
     )
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def read_settings_file(kind: type[Settings], path: Path, missing: str) -> Settings:
+    """Read a JSON file of settings beside the weights of a part.
+
+    Args:
+        kind: Model of the file.
+        path: The file.
+        missing: What to say where there is none, and what to do about it.
+
+    Raises:
+        CheckpointError: If it is missing, no UTF-8, or not valid.
+    """
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(missing) from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        problem = "it is no UTF-8 text"
+        if isinstance(error, ValidationError):
+            problem = error.errors()[0]["msg"]
+        raise CheckpointError(
+            f"{path} is not valid: {problem}. Copy the checkpoint folder again."
+        ) from None
 
 
 def _one_line(error: object) -> str:

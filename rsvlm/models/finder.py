@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape, nms
-from rsvlm.models.checkpoint import load_tensors
+from rsvlm.models.checkpoint import load_tensors, read_settings_file
 from rsvlm.models.encoder import feature_width, frozen_encoder, patch_size
 from rsvlm.models.features import colours_of, feature_grid, normalised
 from rsvlm.models.precision import fast_dtype
@@ -107,22 +107,12 @@ class RegionFinder:
         Raises:
             CheckpointError: If the files are missing, damaged or do not fit.
         """
-        try:
-            text = (folder / SETTINGS_FILE).read_text(encoding="utf-8")
-            settings = FinderSettings.model_validate_json(text)
-        except FileNotFoundError:
-            raise CheckpointError(
-                f"{folder} has no region head ({SETTINGS_FILE} is missing). "
-                "Train one with rsvlm train regions."
-            ) from None
-        except (ValidationError, UnicodeDecodeError) as error:
-            problem = "it is no UTF-8 text"
-            if isinstance(error, ValidationError):
-                problem = error.errors()[0]["msg"]
-            raise CheckpointError(
-                f"{folder / SETTINGS_FILE} is not valid: {problem}. "
-                "Copy the checkpoint folder again."
-            ) from None
+        settings = read_settings_file(
+            FinderSettings,
+            folder / SETTINGS_FILE,
+            f"{folder} has no region head ({SETTINGS_FILE} is missing). Train one with "
+            "rsvlm train regions.",
+        )
         describe = TextEncoder.of(settings.text_encoder)
         if encoder is None:
             encoder = frozen_encoder(settings.encoder)
