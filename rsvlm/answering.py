@@ -19,6 +19,8 @@ from rsvlm.engines.base import Engine
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
 from rsvlm.looking import legends
+from rsvlm.measures import Measure, measure_of
+from rsvlm.measuring import measured
 from rsvlm.messages import Generation
 from rsvlm.questions import is_presence
 from rsvlm.questions import options as listed_options
@@ -31,6 +33,7 @@ from rsvlm.replies import (
     found_text,
     presence_text,
     told_text,
+    unknown_text,
 )
 from rsvlm.scenes import SceneModel
 from rsvlm.search import Finder, State, trace_step
@@ -88,6 +91,8 @@ class Answerer:
             rasters: All rasters, open.
             options: Shape, zoom, seed, stream.
         """
+        if self.seeker and (measure := measure_of(state.question)):
+            return self._measured(measure, state, rasters, options)
         sought = self._is_sought(state)
         reason = self.seeker.cannot(state, rasters) if sought else None
         if reason:
@@ -233,6 +238,32 @@ class Answerer:
         if state.task.name == "segment" and regions:
             text = f"{text.removesuffix('.')}, covering {area_of(rasters, regions)}."
         return Verdict(text, sure, regions, len(regions))
+
+    def _measured(
+        self,
+        measure: Measure,
+        state: State,
+        rasters: Sequence[Raster],
+        options: Options,
+    ) -> Verdict:
+        """Answer with a length, a distance or a density; words know none of them."""
+        for about in filter(None, (measure.first, measure.second)):
+            asked = replace(state, subject=about, question=about.phrase)
+            reason = self.seeker.cannot(asked, rasters)
+            if not (reason or self.seeker.can_seek(asked, rasters)):
+                reason = unknown_text(about.name, self.seeker.labels)
+            if reason:
+                return Verdict(reason, 1.0, abstained=True)
+        kind = options.shape or ("hbb" if measure.kind == "density" else "obb")
+
+        def find(about: State) -> Findings:
+            return self._search(about, rasters, kind, options)
+
+        text, found = measured(measure, state, rasters, find)
+        taken = found.regions
+        sure = mean([r.confidence for r in taken]) if taken else 1 - found.best
+        count = len(taken) if measure.kind == "density" else None
+        return Verdict(text, sure, taken, count)
 
     def _text(
         self,

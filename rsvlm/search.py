@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from rsvlm.answer import Evidence, TraceStep
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
-from rsvlm.labels import FORMS, is_visible
+from rsvlm.labels import is_visible
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.subjects import Subject
@@ -139,15 +139,3 @@ def trace_step(
         score=score,
         ms=round(1000 * (time.perf_counter() - start)),
     )
-
-
-def unused_words(topic: Subject) -> str:
-    """Return the part of a description that the label does not cover."""
-    if topic.phrase in FORMS:
-        return ""
-    form = max(
-        (f for f, label in FORMS.items() if label == topic.label and f in topic.phrase),
-        key=len,
-        default="",
-    )
-    return " ".join(topic.phrase.replace(form, " ").split())

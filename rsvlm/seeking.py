@@ -6,12 +6,15 @@ that of its training.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
+from rsvlm.meaning import chosen, meant
 from rsvlm.raster import Raster
+from rsvlm.referring import Referring
 from rsvlm.replies import (
     area_text,
     by_camera_text,
@@ -22,7 +25,8 @@ from rsvlm.replies import (
     unknown_text,
 )
 from rsvlm.scenes import CoverMap, SceneModel, cover_map, cover_regions, find_places
-from rsvlm.search import Finder, State, search, unused_words
+from rsvlm.search import Finder, State, search
+from rsvlm.subjects import Subject
 
 #: Least share of an image that a class covers where it is said to be there.
 LEAST_SHARE = 0.01
@@ -119,7 +123,7 @@ class Seeker:
             if state.task.name == "vqa":
                 return None  # the engine may know
             return by_camera_text(name)
-        extra = unused_words(subject)
+        extra = self._meant(state, rasters[state.images[0]]).unused
         if extra:
             state.warnings.append(
                 f"The words {extra!r} were not used: every {name} is meant."
@@ -138,6 +142,39 @@ class Seeker:
 
         Without a subject all objects are looked for that the finder knows.
         """
+        found = self._all(state, rasters, shape, zoom, purpose)
+        subject = state.subject
+        if subject is None or not found.regions:
+            return found
+
+        def find(other: Subject, image: int) -> tuple[Region, ...]:
+            about = replace(state, subject=other, images=(image,))
+            return self._all(about, rasters, "hbb", zoom, "locate").regions
+
+        regions: list[Region] = []
+        for i in state.images:
+            own = [region for region in found.regions if region.image == i]
+            if about := self._meant(state, rasters[i]):
+                own = chosen(own, about, rasters[i], i, find, state.warnings)
+            regions += own
+        return Findings(tuple(regions), found.best)
+
+    def _meant(self, state: State, raster: Raster) -> Referring:
+        assert state.subject is not None
+
+        def known(label: str) -> bool:
+            return self.way(label, raster) is not None
+
+        return meant(state.subject, state.question, raster, known)
+
+    def _all(
+        self,
+        state: State,
+        rasters: Sequence[Raster],
+        shape: ShapeKind,
+        zoom: Literal["auto", "none"],
+        purpose: Purpose,
+    ) -> Findings:
         label = state.subject.label if state.subject else None
         regions: list[Region] = []
         best = 0.0

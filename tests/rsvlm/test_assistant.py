@@ -173,7 +173,7 @@ def test_words_that_are_not_used_are_named(raster: Raster) -> None:
     answer = Assistant(StubEngine(["1"]), FakeFinder(SHIPS)).ask(
         [raster], "How many white ships are at the pier?"
     )
-    assert any("'white at the pier'" in warning for warning in answer.warnings)
+    assert any("'at the pier'" in warning for warning in answer.warnings)
 
 
 def test_large_rasters_are_searched_by_tiles(tmp_path: Path) -> None:
