@@ -44,10 +44,11 @@ __all__ = [
     "encoded_side",
     "encoder_state",
     "load_encoder",
+    "normalised_squares",
     "read_settings",
     "save_aligned",
     "save_settings",
-    "square_pixels",
+    "squares",
 ]
 
 #: Sensor of a view -> which of the two encoders sees it.
@@ -82,6 +83,15 @@ class AlignedEncoder:
         self.scale, self.name, self.revision = scale, name, revision
         self.sensors = frozenset(encoders)
         self.width = text.width
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> "AlignedEncoder":
+        """Move encoders and heads; vectors and maps come back as arrays."""
+        self.device = torch.device(device)
+        for part in (self.encoders, self.heads, self.dense):
+            for module in part.values():
+                module.to(self.device)
+        return self
 
     @classmethod
     def load(
@@ -143,7 +153,7 @@ class AlignedEncoder:
         for side in sorted(set(sides)):
             rows = [i for i, other in enumerate(sides) if other == side]
             features = self._features([pictures[i] for i in rows], sensor, side)
-            out[rows] = self.heads[sensor](features).numpy()
+            out[rows] = self.heads[sensor](features).cpu().numpy()
         return out
 
     def encode_text(self, texts: Sequence[str]) -> Vectors:
@@ -153,7 +163,7 @@ class AlignedEncoder:
     @torch.no_grad()
     def patch_features(self, picture: NDArray[np.uint8], sensor: str) -> Tensor:
         """Return the patch features of one RGB picture, shape (N, D_vision)."""
-        return self._features([picture], sensor, self._side(picture))[0]
+        return self._features([picture], sensor, self._side(picture))[0].cpu()
 
     @property
     def covers(self) -> tuple[str, ...]:
@@ -212,7 +222,7 @@ class AlignedEncoder:
                 "images. Train them with 'covers' in the recipe."
             )
         features = self.patch_features(view.pixels, sensor)
-        vectors = self.dense[sensor](features)  # (N, D)
+        vectors = self.dense[sensor](features.to(self.device)).cpu()  # (N, D)
         side = round(len(vectors) ** 0.5)
         scores = COVER_SCALE * self.text.encode(self.covers) @ vectors.T
         return np.asarray(scores.softmax(0).reshape(-1, side, side).numpy(), np.float32)
@@ -236,7 +246,7 @@ class AlignedEncoder:
     ) -> Tensor:
         encoder = self.encoders[sensor]
         family = str(encoder.config.model_type)  # type: ignore[union-attr]
-        pixels = square_pixels(pictures, side, family)
+        pixels = normalised_squares(squares(pictures, side), family, self.device)
         return encode_pictures(encoder, pixels, self.settings.layers).float()
 
 
@@ -256,10 +266,8 @@ def encoded_side(width: int, height: int, size: int, patch: int) -> int:
     return max(least, min(-(-max(width, height) // patch) * patch, size))
 
 
-def square_pixels(
-    pictures: Sequence[NDArray[np.uint8]], size: int, family: str
-) -> Tensor:
-    """Return pictures as an aligned encoder wants them.
+def squares(pictures: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
+    """Return pictures resized to a square.
 
     The aspect is not kept: tiles are square, and a chip's shape says nothing about
     what it shows.
@@ -267,19 +275,33 @@ def square_pixels(
     Args:
         pictures: RGB, each of shape (H, W, 3).
         size: Side in px of what the encoder sees.
-        family: A key of ``NORMALISATION``.
 
     Returns:
-        Normalised, shape (B, 3, size, size).
+        RGB, shape (B, size, size, 3).
     """
-    mean, std = (np.array(v, np.float32) for v in NORMALISATION[family])
-    out = np.empty((len(pictures), 3, size, size), np.float32)
+    out = np.empty((len(pictures), size, size, 3), np.uint8)
     for slot, picture in zip(out, pictures, strict=True):
         resized: Any = picture
         if picture.shape[:2] != (size, size):
             image = Image.fromarray(np.ascontiguousarray(picture))
             resized = image.resize((size, size), Image.Resampling.BILINEAR)
-        slot[:] = ((np.asarray(resized, np.float32) / 255 - mean) / std).transpose(
-            2, 0, 1
-        )
-    return torch.from_numpy(out)
+        slot[:] = resized
+    return out
+
+
+def normalised_squares(
+    pictures: NDArray[np.uint8], family: str, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Return squares as an aligned encoder wants them.
+
+    Args:
+        pictures: RGB, shape (B, S, S, 3).
+        family: A key of ``NORMALISATION``.
+        device: Where to normalise them.
+
+    Returns:
+        Normalised, shape (B, 3, S, S).
+    """
+    mean, std = (torch.tensor(v, device=device) for v in NORMALISATION[family])
+    pixels = torch.from_numpy(pictures).to(device).float() / 255
+    return ((pixels - mean) / std).permute(0, 3, 1, 2).contiguous()

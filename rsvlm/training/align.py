@@ -23,9 +23,10 @@ from rsvlm.models.checkpoint import SHIPPED, load_tensors
 from rsvlm.models.precision import mixed_precision
 from rsvlm.samples import read_samples
 from rsvlm.training.align_check import check
-from rsvlm.training.align_data import SENSORS, AlignRecipe, Sets, draw_step
+from rsvlm.training.align_data import SENSORS, AlignRecipe, Sets
 from rsvlm.training.align_loss import Gather, MaskedClipLoss, cached_backward
 from rsvlm.training.align_model import AlignModel
+from rsvlm.training.align_steps import Steps
 from rsvlm.training.covers import covered, fit_covers
 from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
@@ -99,18 +100,18 @@ def train_align(
     gather = _gatherer(accelerator)
     started, shown = time.time(), 0
     losses: list[float] = done.get("losses", [])
-    for step in range(first + 1, recipe.steps + 1):
+    rank, world = accelerator.process_index, accelerator.num_processes
+    drawn = Steps(recipe, sets["train"], data, model.patches, (rank, world))
+    steps = drawn.ahead(first + 1, recipe.steps)
+    for step, one in enumerate(steps, start=first + 1):
         for group in optimizer.param_groups:
             warmup = recipe.steps // 20 + 1
             group["lr"] = learning_rate(step, recipe.steps, group["peak"], warmup)
-        streams, keys = draw_step(recipe, sets["train"], step)
-        shown += sum(len(stream) for stream in streams.values())
-        rank, world = accelerator.process_index, accelerator.num_processes
-        own = {name: stream.part(rank, world) for name, stream in streams.items()}
+        shown += one.shown
         with accelerator.autocast():
             loss = cached_backward(
-                {name: model.chunks(stream) for name, stream in own.items()},
-                partial(loss_of, keys=keys),
+                {name: model.chunks(one, name) for name in one.streams},
+                partial(loss_of, keys=one.keys),
                 gather,
                 keep=recipe.micro_batch == 0,
             )
@@ -137,7 +138,8 @@ def train_align(
             losses = []
         if log and (step % recipe.check_every == 0 or step == recipe.steps):
             save_aligned(settings, model.state(), target)
-            found = check(AlignedEncoder.load(target), sets["val"], recipe, data)
+            encoder = AlignedEncoder.load(target).to(accelerator.device)
+            found = check(encoder, sets["val"], recipe, data)
             log.add(step=step, held_out=found)
             progress(
                 f"step {step}: held out: "
@@ -169,7 +171,8 @@ def _add_covers(
             f"{recipe.train} holds no mask of {', '.join(recipe.covers)}. Leave out "
             "'covers', or build other data."
         )
-    encoder = AlignedEncoder.load(target)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder = AlignedEncoder.load(target).to(device)
     dense, found = fit_covers(
         encoder, pictures["train"], pictures["val"], recipe, data, progress
     )

@@ -22,7 +22,7 @@ def check(
     Returns:
         ``o2s@1`` ... ``s2o@10``: share of windows whose partner is among the first k;
         ``optical_text``, ``sar_text``: share of pictures whose own caption is the
-        nearest of all different ones.
+        nearest of all different ones; the same by source where there are several.
     """
     found: dict[str, float] = {}
     windows = grid_shots(val, recipe.pair_window, recipe.check_pictures)
@@ -48,6 +48,10 @@ def check(
         best = (encoder.vectors(pictures, sensor) @ known.T).argmax(axis=1)
         right = [keys[int(i)] == item.key for i, item in zip(best, some, strict=True)]
         found[f"{sensor}_text"] = round(float(np.mean(right)), 4)
+        sources = sorted({item.source for item in some})
+        for source in sources if len(sources) > 1 else ():
+            of_it = [r for r, i in zip(right, some, strict=True) if i.source == source]
+            found[f"{sensor}_text {source}"] = round(float(np.mean(of_it)), 4)
     return found
 
 

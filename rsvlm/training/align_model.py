@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError, SettingsError
 from rsvlm.models.align_head import AlignHead
-from rsvlm.models.aligned import AlignSettings, encoded_side, square_pixels
+from rsvlm.models.aligned import (
+    AlignSettings,
+    encoded_side,
+    normalised_squares,
+    squares,
+)
 from rsvlm.models.aligned_files import (
     ALIGN_FILE,
     encoder_state,
@@ -29,8 +34,9 @@ from rsvlm.models.encoder import (
     patch_size,
 )
 from rsvlm.models.text_encoder import TextEncoder
-from rsvlm.training.align_data import AlignRecipe, Shot, Stream
+from rsvlm.training.align_data import AlignRecipe, Shot
 from rsvlm.training.align_loss import Chunk
+from rsvlm.training.align_steps import Squares, Step, micro_batches
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.run import file_hash
 from rsvlm.training.tune_data import turn_patches
@@ -59,6 +65,7 @@ class AlignModel(nn.Module):
         super().__init__()
         self.recipe, self.folder = recipe, folder
         self._hashes: dict[str, str] = {}
+        self._frozen = {s for s in recipe.encoders if recipe.is_frozen(s)}
         #: Updates of frozen trunks, and their factors, from the run before.
         self._inherited: dict[str, Tensor] = {}
         self._lora: dict[str, float] = {}
@@ -75,7 +82,8 @@ class AlignModel(nn.Module):
                 ),
             )
             for sensor, asset in recipe.encoders.items()
-            if recipe.is_frozen(sensor)
+            # A GPU encodes faster than a disk reads.
+            if sensor in self._frozen and not torch.cuda.is_available()
         }
         self.text = TextEncoder.of(recipe.text_encoder)
         self.towers = nn.ModuleDict()
@@ -109,12 +117,13 @@ class AlignModel(nn.Module):
         """
         own = {_public(name): value for name, value in self.named_parameters()}
         for sensor in learned(folder):
-            if sensor in self._kept:
+            if sensor in self._frozen:
                 state = encoder_state(folder, sensor)
                 fill(self.towers[sensor], state, folder)
+        frozen = {f"{sensor}_encoder" for sensor in self._frozen}
         for name, tensor in load_tensors(folder / ALIGN_FILE).items():
             part = name.partition(".")[0]
-            if part.removesuffix("_encoder") in self._kept and part.endswith("encoder"):
+            if part in frozen:
                 self._inherited[name] = tensor
             elif name in own and own[name].shape == tensor.shape:
                 own[name].data.copy_(tensor)
@@ -141,17 +150,29 @@ class AlignModel(nn.Module):
         for parameter in (self.log_scale, self.log_scale_pair):
             parameter.clamp_(0.0, most)
 
-    def chunks(self, stream: Stream) -> list[Chunk]:
+    @property
+    def patches(self) -> dict[str, int]:
+        """Sensor -> side of a patch, px; of those that learn from pixels."""
+        return {
+            sensor: patch_size(tower)
+            for sensor, tower in self.towers.items()
+            if sensor not in self._kept
+        }
+
+    def chunks(self, step: Step, name: str) -> list[Chunk]:
         """Return functions that give the vectors of parts of a stream, in its order."""
-        size = self.recipe.micro_batch or len(stream) or 1
-        parts = [
-            stream.items[start : start + size] for start in range(0, len(stream), size)
-        ]
+        stream = step.streams[name]
+        if name in step.pictures:
+            return [
+                partial(self._pictures, part, stream.kind)
+                for part in step.pictures[name]
+            ]
+        parts = micro_batches(stream.items, self.recipe.micro_batch)
         if stream.kind == "text":
             return [partial(self._texts, part) for part in parts]
         if stream.kind == "location":
             return [partial(self._places, part) for part in parts]
-        return [self._pictures(part, stream.kind) for part in parts]
+        return [self._known(part, stream.kind) for part in parts]
 
     def _texts(self, texts: Sequence[str]) -> Tensor:
         device = self.log_scale.device
@@ -164,29 +185,19 @@ class AlignModel(nn.Module):
         places = self.location(torch.tensor(lonlats, device=device))
         return nn.functional.normalize(self.location_head(places), dim=-1)
 
-    def _pictures(self, shots: Sequence[Shot], sensor: str) -> Chunk:
-        if sensor in self._kept:
-            return self._known(shots, sensor)
+    def _pictures(self, pictures: Squares, sensor: str) -> Tensor:
         tower, head = self.towers[sensor], self.heads[sensor]
         family = str(cast(Any, tower.config).model_type)
-        pictures = [shot.pixels(self.folder) for shot in shots]
-        patch, size = patch_size(tower), self.recipe.size
-        sides = [encoded_side(p.shape[1], p.shape[0], size, patch) for p in pictures]
-        groups = []
-        for side in sorted(set(sides)):
-            rows = [i for i, other in enumerate(sides) if other == side]
-            pixels = square_pixels([pictures[i] for i in rows], side, family)
-            groups.append((rows, pixels))
-        order = torch.tensor([i for rows, _ in groups for i in rows]).argsort()
-
-        def run() -> Tensor:
-            found = []
-            for _, pixels in groups:
-                on_device = pixels.to(self.log_scale.device)
-                found.append(head(encode(tower, on_device, self.recipe.layers)))
-            return torch.cat(found)[order]
-
-        return run
+        found = []
+        for _, part in pictures.groups:
+            pixels = normalised_squares(part, family, self.log_scale.device)
+            with torch.set_grad_enabled(
+                sensor not in self._frozen and torch.is_grad_enabled()
+            ):
+                features = encode(tower, pixels, self.recipe.layers)
+            found.append(head(features))
+        rows = torch.tensor([i for rows, _ in pictures.groups for i in rows])
+        return torch.cat(found)[rows.argsort()]
 
     def _known(self, shots: Sequence[Shot], sensor: str) -> Chunk:
         """Return the vectors of a frozen trunk: features are kept, patches turned."""
@@ -216,7 +227,9 @@ class AlignModel(nn.Module):
             family = str(cast(Any, tower.config).model_type)
             height, width = picture.shape[:2]
             side = encoded_side(width, height, self.recipe.size, patch_size(tower))
-            pixels = square_pixels([picture], side, family).to(self.log_scale.device)
+            pixels = normalised_squares(
+                squares([picture], side), family, self.log_scale.device
+            )
             features = encode(tower, pixels, self.recipe.layers)[0]
             store.put(key, {"patches": features.to(torch.bfloat16).cpu()})
         patches = store.get(key)["patches"]

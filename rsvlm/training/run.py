@@ -171,6 +171,16 @@ class RunLog:
         self.write_run(end=time.time())
 
 
+def loader_workers() -> int:
+    """Return how many processes load data ahead of a step.
+
+    Where a CPU trains, it is the training that needs the cores.
+    """
+    import torch
+
+    return max((os.cpu_count() or 1) - 2, 1) if torch.cuda.is_available() else 0
+
+
 def revision() -> str | None:
     """Return the git revision of the code, None outside a checkout."""
     try:

@@ -22,8 +22,9 @@ from rsvlm.models.aligned import (
     encoded_side,
     encoder_state,
     load_encoder,
+    normalised_squares,
     save_aligned,
-    square_pixels,
+    squares,
 )
 from rsvlm.render import View
 
@@ -152,7 +153,8 @@ def test_a_picture_is_not_enlarged_in_vain() -> None:
     assert encoded_side(100, 60, 196, 14) == 112
     assert encoded_side(130, 60, 196, 14) == 140
     assert encoded_side(20, 20, 56, 14) == 56
-    flat = square_pixels([np.full((10, 30, 3), 124, np.uint8)], 28, "dinov2")
+    square = squares([np.full((10, 30, 3), 124, np.uint8)], 28)
+    flat = normalised_squares(square, "dinov2")
     assert flat.shape == (1, 3, 28, 28)
     assert float(flat[0, 0].std()) == pytest.approx(0, abs=1e-6)
 
