@@ -16,7 +16,7 @@ from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
 from rsvlm.doubts import GUESS, doubts, strange_boxes
 from rsvlm.engines.base import Engine
-from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
 from rsvlm.looking import legends
 from rsvlm.measures import Measure, measure_of
@@ -36,7 +36,7 @@ from rsvlm.replies import (
     unknown_text,
 )
 from rsvlm.scenes import SceneModel
-from rsvlm.search import Finder, State, trace_step
+from rsvlm.search import State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.tasks import Reply, get_task
 

@@ -14,14 +14,14 @@ from rsvlm.answer import Answer, AnswerImage, AnswerRegion, Evidence, ModelInfo
 from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
-from rsvlm.findings import ShapeKind
+from rsvlm.findings import Finder, ShapeKind
 from rsvlm.looking import lacking, plan_views
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
 from rsvlm.render import View
 from rsvlm.rounds import Round, plan_rounds
 from rsvlm.scenes import SceneModel
-from rsvlm.search import Finder, State, trace_step
+from rsvlm.search import State, trace_step
 from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
 from rsvlm.tasks import choose_task, get_task

@@ -1,9 +1,11 @@
 """What a region finder gives back, and the words for asking it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from rsvlm.geometry import Region
+from rsvlm.render import View
 
 #: Kind of shape that regions are wanted in.
 ShapeKind = Literal["hbb", "obb", "polygon", "mask"]
@@ -23,3 +25,27 @@ class Findings:
 
     regions: tuple[Region, ...]
     best: float
+
+
+class Finder(Protocol):
+    """Finds described objects in a view; :mod:`rsvlm.models.finder` has one."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What it was trained to find."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """Longest side of a view that it makes use of, in px."""
+        ...
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        """Return regions in raster pixels, best first."""
+        ...

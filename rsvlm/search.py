@@ -6,10 +6,10 @@ The state of one question is here too, since every step of the assistant adds to
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from rsvlm.answer import Evidence, TraceStep
-from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
 from rsvlm.labels import is_visible
 from rsvlm.raster import Raster
@@ -21,30 +21,6 @@ from rsvlm.zoom import plan_search
 
 #: IoU above which two regions of one label are the same object.
 SAME = 0.45
-
-
-class Finder(Protocol):
-    """Finds described objects in a view; :mod:`rsvlm.models.finder` has one."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """What it was trained to find."""
-        ...
-
-    @property
-    def side(self) -> int:
-        """Longest side of a view that it makes use of, in px."""
-        ...
-
-    def find(
-        self,
-        view: View,
-        descriptions: Sequence[str],
-        shape: ShapeKind = "hbb",
-        purpose: Purpose = "locate",
-    ) -> Findings:
-        """Return regions in raster pixels, best first."""
-        ...
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
 from rsvlm.meaning import chosen, meant
@@ -25,7 +25,7 @@ from rsvlm.replies import (
     unknown_text,
 )
 from rsvlm.scenes import CoverMap, SceneModel, cover_map, cover_regions, find_places
-from rsvlm.search import Finder, State, search
+from rsvlm.search import State, search
 from rsvlm.subjects import Subject
 
 #: Least share of an image that a class covers where it is said to be there.
