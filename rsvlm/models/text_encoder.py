@@ -87,6 +87,8 @@ class TextEncoder:
             self._known = {}
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
-            self._known.update(zip(new, self.forward(new).cpu(), strict=True))
+            device = next(self.model.parameters()).device.type
+            with torch.autocast(device, enabled=False):  # the same in every run
+                self._known.update(zip(new, self.forward(new).cpu(), strict=True))
         known = [self._known[text] for text in texts]
         return torch.stack(known) if known else torch.empty(0, self.width)

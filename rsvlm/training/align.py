@@ -218,12 +218,14 @@ class _Loss:
         }
         text, pair = self.model.log_scale.exp(), self.model.log_scale_pair.exp()
         total = torch.zeros((), device=text.device)
-        for term, weight in self.weights.items():
-            scale = text if term.endswith("text") else pair
-            for first, second, key in pairs[term]:
-                number = keys[key].to(text.device)
-                loss = self.one(vectors[first], vectors[second], scale, number)
-                total = total + weight * loss / len(pairs[term])
+        # Products of unit vectors times a scale of up to 100 need more than bfloat16.
+        with torch.autocast(text.device.type, enabled=False):
+            for term, weight in self.weights.items():
+                scale = text if term.endswith("text") else pair
+                for first, second, key in pairs[term]:
+                    one, two = vectors[first].float(), vectors[second].float()
+                    loss = self.one(one, two, scale, keys[key].to(text.device))
+                    total = total + weight * loss / len(pairs[term])
         return total
 
 
