@@ -3,15 +3,22 @@
 The parts are imported where they are needed: a served model needs no torch.
 """
 
+from dataclasses import replace
+from pathlib import Path
+
 from rsvlm.assistant import Assistant
+from rsvlm.errors import SettingsError
+from rsvlm.findings import Finder
 
 
-def build_assistant(model: str = "tiny") -> Assistant:
+def build_assistant(model: str = "tiny", region_head: str = "") -> Assistant:
     """Return an assistant for a checkpoint or a served model.
 
     Args:
         model: Name of a shipped checkpoint, a checkpoint folder, or ``URL#NAME`` of a
             model behind an OpenAI-compatible server.
+        region_head: ``sam2:PATH`` has SAM 2 draw the outlines of what is found; "" is
+            the head of the checkpoint alone.
 
     Returns:
         For a checkpoint: the local engine and, where the checkpoint has them, its
@@ -27,7 +34,8 @@ def build_assistant(model: str = "tiny") -> Assistant:
         AssetError: If a frozen part cannot be fetched.
     """
     if "://" in model:
-        return _served(model)
+        assistant = _served(model)
+        return replace(assistant, finder=_outlined(region_head, None))
     from rsvlm.engines.local import LocalEngine
     from rsvlm.models import aligned_files
     from rsvlm.models.checkpoint import find_checkpoint
@@ -42,7 +50,26 @@ def build_assistant(model: str = "tiny") -> Assistant:
         from rsvlm.models.aligned import AlignedEncoder
 
         scenes = AlignedEncoder.load(folder, engine.encoders)
-    return Assistant(engine, finder, scenes=scenes)
+    return Assistant(engine, _outlined(region_head, finder), scenes=scenes)
+
+
+def _outlined(region_head: str, finder: Finder | None) -> Finder | None:
+    """Return a finder with the outlines of another head, where one is named.
+
+    Raises:
+        SettingsError: If there is no such kind of head.
+    """
+    if not region_head:
+        return finder
+    kind, _, path = region_head.partition(":")
+    if kind != "sam2" or not path:
+        raise SettingsError(
+            f"There is no region head {region_head!r}. Write sam2:PATH, with the folder "
+            "of a SAM 2 checkpoint, or leave it out."
+        )
+    from rsvlm.models.sam2 import Sam2Finder
+
+    return Sam2Finder.load(Path(path), finder)
 
 
 def _served(model: str) -> Assistant:

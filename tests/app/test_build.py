@@ -21,7 +21,7 @@ from rasterio.transform import from_origin
 
 from rsvlm.app.build import build_assistant
 from rsvlm.app.cli import main
-from rsvlm.errors import SettingsError, UnknownNameError
+from rsvlm.errors import CheckpointError, SettingsError, UnknownNameError
 
 
 @dataclass
@@ -165,3 +165,10 @@ def test_a_served_model_needs_no_torch() -> None:
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_region_head_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="sam2:PATH"):
+        build_assistant("http://127.0.0.1:9/v1#geochat", "detr:x")
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        build_assistant("http://127.0.0.1:9/v1#geochat", f"sam2:{tmp_path}")

@@ -31,7 +31,7 @@ def write(path: Path, crs: str | None = "EPSG:32611") -> str:
 def engine(monkeypatch: pytest.MonkeyPatch) -> StubEngine:
     """An engine that knows one ship, in place of a model."""
     stub = StubEngine(["ship [100,100,400,600]"])
-    monkeypatch.setattr(build, "build_assistant", lambda model: Assistant(stub))
+    monkeypatch.setattr(build, "build_assistant", lambda *_: Assistant(stub))
     monkeypatch.setattr("rsvlm.app.progress.asset_progress", _nothing)
     return stub
 

@@ -63,7 +63,7 @@ def include(tmp_path: Path) -> str:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> StubEngine:
     stub = StubEngine(["yes"])
-    monkeypatch.setattr(build, "build_assistant", lambda model: Assistant(stub))
+    monkeypatch.setattr(build, "build_assistant", lambda *_: Assistant(stub))
     monkeypatch.setattr("rsvlm.app.evaluate.checkpoint_of", lambda model: None)
     return stub
 

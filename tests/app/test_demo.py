@@ -27,7 +27,7 @@ def test_every_question_leaves_a_picture_geojson_and_json(
             np.random.default_rng(0).integers(0, 255, (3, 60, 60), dtype=np.uint8)
         )
     stub = StubEngine(["tennis court [100,100,500,500]"])
-    monkeypatch.setattr(build, "build_assistant", lambda model: Assistant(stub))
+    monkeypatch.setattr(build, "build_assistant", lambda *_: Assistant(stub))
     monkeypatch.setattr(assets, "cached", lambda name: tmp_path)
     monkeypatch.setattr(scenes, "image_path", lambda name: str(scene))
     monkeypatch.setattr(progress, "fetch_all", lambda names: None)
