@@ -38,6 +38,7 @@ from rsvlm.replies import (
 from rsvlm.scenes import SceneModel
 from rsvlm.search import State, trace_step
 from rsvlm.seeking import Seeker
+from rsvlm.sharpening import sharpened
 from rsvlm.tasks import Reply, get_task
 
 #: Tasks whose answer is regions, or a number of them.
@@ -120,9 +121,9 @@ class Answerer:
         """Whether the answer should come from regions, if they can be found."""
         subject = state.subject
         if state.task.name in REGION_TASKS:
-            return self.seeker.finder is not None or (
-                subject is not None and subject.label in self.seeker.labels
-            )
+            if subject is None:
+                return self.seeker.finds_objects
+            return self.seeker.finds_objects or subject.label in self.seeker.labels
         return (
             state.task.name == "vqa"
             and is_presence(state.question)
@@ -298,7 +299,9 @@ class Answerer:
             labels = [region.label for region in reply.regions]
             asked = state.subject.name if state.subject else None
             text = told_text(text, labels, asked)
-            return Verdict(text, confidence, reply.regions, len(reply.regions))
+            kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
+            regions = sharpened(self.seeker.finder, state, rasters, reply.regions, kind)
+            return Verdict(text, confidence, regions, len(regions))
         return Verdict(text or "(no answer)", confidence, found)
 
     def _presence(

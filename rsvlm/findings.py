@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from rsvlm.geometry import Region
 from rsvlm.render import View
@@ -48,4 +48,18 @@ class Finder(Protocol):
         purpose: Purpose = "locate",
     ) -> Findings:
         """Return regions in raster pixels, best first."""
+        ...
+
+
+@runtime_checkable
+class Refiner(Protocol):
+    """Draws the outline of what lies in a box, whatever it is called."""
+
+    @property
+    def side(self) -> int:
+        """Longest side of a view that it makes use of, in px."""
+        ...
+
+    def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
+        """Return the region with its new shape, in raster pixels."""
         ...

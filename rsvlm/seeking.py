@@ -50,6 +50,11 @@ class Seeker:
         return self.finder is not None or self.scenes is not None
 
     @property
+    def finds_objects(self) -> bool:
+        """Whether objects can be found by their names; SAM 2 alone knows none."""
+        return self.finder is not None and bool(self.finder.labels)
+
+    @property
     def labels(self) -> list[str]:
         """Everything that can be found."""
         found: list[str] = []

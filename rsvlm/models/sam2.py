@@ -94,18 +94,21 @@ class Sam2Finder:
         if self.finder is None:
             return Findings((), 0.0)
         found = self.finder.find(view, descriptions, "hbb", purpose)
-        return Findings(self.refine(view, found.regions, shape), found.best)
+        return Findings(self._outlined(view, found.regions, shape), found.best)
 
-    def refine(
-        self, view: View, regions: Sequence[Region], shape: ShapeKind
-    ) -> tuple[Region, ...]:
-        """Return regions with sharp outlines; one whose outline is empty stays.
+    def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
+        """Return a region with a sharp outline; one whose outline is empty stays.
 
         Args:
-            view: The picture that they lie in.
-            regions: In raster pixels; their boxes are the prompts.
-            shape: Kind of the outlines; boxes need none.
+            view: The picture that it lies in.
+            region: In raster pixels; its box is the prompt.
+            shape: Kind of the outline; a box needs none.
         """
+        return self._outlined(view, [region], shape)[0]
+
+    def _outlined(
+        self, view: View, regions: Sequence[Region], shape: ShapeKind
+    ) -> tuple[Region, ...]:
         if shape == "hbb" or not regions:
             return tuple(regions)
         boxes = [view.window.to_view(region.shape.hbb) for region in regions]
