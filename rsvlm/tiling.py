@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsvlm.errors import SettingsError
 from rsvlm.geometry import HBB, Region, intersection_area, nms
+from rsvlm.seams import joined
 
 #: A cut part goes when this share of its area lies in a fuller region.
 CONTAINED = 0.7
@@ -83,8 +84,8 @@ def merge(
     if not pairs:
         return []
     parts = _cut_parts([region for region, _ in pairs], _are_cut(pairs, tiles))
-    kept = [region for i, (region, _) in enumerate(pairs) if i not in parts]
-    return nms(kept, threshold)
+    kept = [pair for i, pair in enumerate(pairs) if i not in parts]
+    return nms(joined(kept), threshold)
 
 
 def _are_cut(

@@ -1,5 +1,7 @@
 """Pictures to the inputs of the region head: patch features and colours on a grid."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +9,9 @@ from torch import Tensor, nn
 
 from rsvlm.models.encoder import NORMALISATION, encode, patch_size
 from rsvlm.models.region_head import MASK_FACTOR
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 
 def normalised(picture: NDArray[np.uint8], family: str, multiple: int = 14) -> Tensor:
@@ -45,7 +50,7 @@ def feature_grid(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) ->
         Shape (B, D, H / patch, W / patch), in the encoder's type.
     """
     patch = patch_size(encoder)
-    pixels = pixels.to(next(encoder.parameters()).dtype)
+    pixels = pixels.to(next(encoder.parameters()))  # type and device
     tokens = encode(encoder, pixels, layers)  # (B, N, D)
     height, width = pixels.shape[2] // patch, pixels.shape[3] // patch
     return tokens.transpose(1, 2).reshape(len(pixels), -1, height, width)
@@ -65,3 +70,31 @@ def colours_of(picture: NDArray[np.uint8], h: int, w: int, patch: int = 14) -> T
     tensor = torch.from_numpy(full).permute(2, 0, 1)[None]
     size = (MASK_FACTOR * h, MASK_FACTOR * w)
     return nn.functional.interpolate(tensor, size=size, mode="area")[0]
+
+
+def cells_inside(
+    outline: "BaseGeometry", cells: tuple[int, int], stride: float
+) -> NDArray[np.bool_]:
+    """Return which cells of a grid have their centre inside an outline.
+
+    Args:
+        outline: Of something with an extent, in view px.
+        cells: Rows and columns (h, w) of the grid.
+        stride: View px a cell.
+
+    Returns:
+        Shape (h, w); what is smaller than the cells has the one in its middle.
+    """
+    import shapely
+
+    x0, y0, x1, y1 = (value / stride for value in outline.bounds)
+    rows = slice(max(int(y0), 0), min(int(y1) + 1, cells[0]))
+    columns = slice(max(int(x0), 0), min(int(x1) + 1, cells[1]))
+    ys, xs = (np.mgrid[rows, columns] + 0.5) * stride
+    inside = np.zeros(cells, bool)
+    shapely.prepare(outline)
+    inside[rows, columns] = shapely.contains_xy(outline, xs, ys)
+    if not inside.any():
+        row, column = int((y0 + y1) / 2), int((x0 + x1) / 2)
+        inside[min(max(row, 0), cells[0] - 1), min(max(column, 0), cells[1] - 1)] = True
+    return inside

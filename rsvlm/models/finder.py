@@ -4,7 +4,6 @@ Encoder, region head and text encoder together. It works beside any engine: the 
 code sharpens the answer of the local model and of a remote one.
 """
 
-import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,68 +13,51 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from rsvlm.errors import CheckpointError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape, nms
-from rsvlm.models.checkpoint import load_tensors, read_settings_file
-from rsvlm.models.encoder import feature_width, frozen_encoder, patch_size
-from rsvlm.models.features import colours_of, feature_grid, normalised
+from rsvlm.models.encoder import feature_width, patch_size
+from rsvlm.models.features import (
+    cells_inside,
+    colours_of,
+    feature_grid,
+    normalised,
+)
 from rsvlm.models.precision import fast_dtype
+from rsvlm.models.region_files import (
+    HEAD_FILE,
+    SETTINGS_FILE,
+    FinderSettings,
+    load_trunk,
+    load_weights,
+    read_settings,
+    save_settings,
+)
 from rsvlm.models.region_head import (
     CENTRE_FACTOR,
     MASK_FACTOR,
     Found,
     RegionHead,
+    RegionMaps,
     peaks,
 )
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
 
-#: Name of the head's weights and of its settings in a checkpoint folder.
-HEAD_FILE, SETTINGS_FILE = "regions.safetensors", "regions.json"
+__all__ = [
+    "HEAD_FILE",
+    "SETTINGS_FILE",
+    "FinderSettings",
+    "RegionFinder",
+    "load_weights",
+    "save_settings",
+]
+
 #: IoU above which two boxes of one description are the same object.
 OVERLAP = 0.45
 #: Views whose features are kept, 4 MB each.
 KEPT_VIEWS = 16
-
-
-def _first_cuts() -> dict[Purpose, float]:
-    return {"locate": 0.3, "presence": 0.3, "anything": 0.5}
-
-
-class FinderSettings(BaseModel):
-    """What ``regions.json`` holds: how the head was built and where its scores cut.
-
-    Attributes:
-        encoder: Asset of the encoder.
-        text_encoder: Asset of the encoder of descriptions.
-        layers: Hidden states of it that the head reads.
-        long_side: Longest side of a view, in px.
-        width: Channels of the head's trunk.
-        embedding: Width of the space in which places and queries meet.
-        labels: What the head was trained to find.
-        cuts: Purpose -> least confidence of an object: ``"locate"`` to draw and
-            count, ``"presence"`` to say that a thing is there, ``"anything"`` to
-            mention it unasked.
-        slope: Calibration of scores: confidence = sigmoid(slope * logit + intercept).
-        intercept: See ``slope``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoder: str
-    text_encoder: str = "all-minilm-l6-v2"
-    layers: tuple[int, ...]
-    long_side: int
-    width: int
-    embedding: int
-    labels: tuple[str, ...]
-    cuts: dict[Purpose, float] = Field(default_factory=_first_cuts)
-    slope: float = 1.0
-    intercept: float = 0.0
 
 
 class RegionFinder:
@@ -102,24 +84,27 @@ class RegionFinder:
 
         Args:
             folder: Checkpoint folder with ``regions.safetensors``.
-            encoder: The encoder that the settings name, where it is loaded already.
+            encoder: The encoder that the settings name, where it is loaded already;
+                a head whose encoder learned with it has its own.
 
         Raises:
             CheckpointError: If the files are missing, damaged or do not fit.
         """
-        settings = read_settings_file(
-            FinderSettings,
-            folder / SETTINGS_FILE,
-            f"{folder} has no region head ({SETTINGS_FILE} is missing). Train one with "
-            "rsvlm train regions.",
-        )
+        settings = read_settings(folder)
         describe = TextEncoder.of(settings.text_encoder)
-        if encoder is None:
-            encoder = frozen_encoder(settings.encoder)
+        if encoder is None or settings.lora is not None:
+            encoder = load_trunk(settings, folder)
         width = feature_width(encoder, settings.layers)
         head = RegionHead(width, describe.width, settings.width, settings.embedding)
         load_weights(head, folder / HEAD_FILE)
         return cls(settings, head.float(), encoder, describe)
+
+    def to(self, device: torch.device | str) -> "RegionFinder":
+        """Move encoder and head; what is found comes back to the CPU."""
+        self.head.to(device)
+        self.encoder.to(device)
+        self._grids.clear()
+        return self
 
     @torch.no_grad()
     def maps(
@@ -135,19 +120,32 @@ class RegionFinder:
             Candidates in view px, best first, and logits of shape (K, 4h, 4w) for
             patches of h rows and w columns.
         """
-        patch = patch_size(self.encoder)
-        grid = self._grid(pixels)
-        rows, columns = grid.shape[2:]
-        queries = self.text.encode(descriptions)[None]
-        colours = colours_of(pixels, rows, columns, patch)[None]
-        with torch.autocast("cpu", enabled=fast_dtype() is torch.bfloat16):
-            found = self.head(grid.float(), colours, queries)
-        stride = patch / CENTRE_FACTOR
+        found = self._maps(pixels, descriptions)
+        stride = patch_size(self.encoder) / CENTRE_FACTOR
         boxes = [
             peaks(heat, found.size[0], found.offset[0], stride, 300)
             for heat in found.heat[0]
         ]
-        return boxes, found.mask[0].float()
+        return boxes, found.mask[0]
+
+    @torch.no_grad()
+    def _maps(
+        self,
+        pixels: NDArray[np.uint8],
+        descriptions: Sequence[str],
+        prompts: Tensor | None = None,
+    ) -> RegionMaps:
+        """Return what the head says of one view, in float32 on the CPU."""
+        grid = self._grid(pixels)
+        rows, columns = grid.shape[2:]
+        queries = self.text.encode(descriptions)[None]
+        colours = colours_of(pixels, rows, columns, patch_size(self.encoder))[None]
+        inputs = [grid, colours, queries] + ([] if prompts is None else [prompts])
+        fast = fast_dtype() is torch.bfloat16
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+            found = self.head(*(value.to(self.device).float() for value in inputs))
+        maps = found.heat, found.size, found.offset, found.mask
+        return RegionMaps(*(value.float().cpu() for value in maps))
 
     def loosened(self, least: float) -> "RegionFinder":
         """Return a finder that reports every candidate from a confidence on."""
@@ -169,6 +167,11 @@ class RegionFinder:
             if len(self._grids) > KEPT_VIEWS:
                 self._grids.popitem(last=False)
         return self._grids[key]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder and the head are."""
+        return next(self.encoder.parameters()).device
 
     @property
     def labels(self) -> Sequence[str]:
@@ -222,6 +225,35 @@ class RegionFinder:
         regions.sort(key=lambda region: -region.confidence)
         return Findings(tuple(regions), best)
 
+    def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
+        """Return a region with the outline of what lies in it, whatever it is.
+
+        A head that has not learned to take a shown object for a description goes by
+        the label of the region.
+
+        Args:
+            view: What to look at.
+            region: A box or a coarse mask, in raster pixels, of any label.
+            shape: Kind of the outline.
+
+        Returns:
+            The region with its new shape, in raster pixels; the box of what was given
+            where nothing stands out or where it lies outside the view.
+        """
+        height, width = view.pixels.shape[:2]
+        coarse = view.window.to_view(region.shape)
+        box = coarse.hbb.clip(width, height)
+        if box is None or not coarse.area:
+            return replace(region, shape=region.shape.hbb)
+        patch = patch_size(self.encoder)
+        cells = -(-height // patch) * CENTRE_FACTOR, -(-width // patch) * CENTRE_FACTOR
+        under = cells_inside(coarse.to_shapely(), cells, patch / CENTRE_FACTOR)
+        shown = torch.from_numpy(under).float()[None, None]
+        prompts = shown if self.settings.shown else None
+        (logits,) = self._maps(view.pixels, [region.label], prompts).mask[0]
+        outline = self._outline(box, logits, shape, width, height)
+        return replace(region, shape=view.window.to_raster(outline))
+
     def confidence(self, score: float) -> float:
         """Return the calibrated probability that an object of that score is one."""
         score = min(max(score, 1e-6), 1 - 1e-6)
@@ -242,11 +274,13 @@ class RegionFinder:
         return largest.min_area_obb() if shape == "obb" else largest
 
     def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
-        """Return the pixels of an object: mask logits above 0 in its widened box."""
+        """Return the pixels of an object: mask logits above 0 in its box.
+
+        The box is widened by a pixel alone: more would take in parts of neighbours.
+        """
         step = patch_size(self.encoder) / MASK_FACTOR
-        dx, dy = 0.06 * box.width + 1, 0.06 * box.height + 1
-        x0, y0 = max(int(box.x0 - dx), 0), max(int(box.y0 - dy), 0)
-        x1, y1 = min(int(box.x1 + dx) + 1, width), min(int(box.y1 + dy) + 1, height)
+        x0, y0 = max(int(box.x0) - 1, 0), max(int(box.y0) - 1, 0)
+        x1, y1 = min(int(box.x1) + 2, width), min(int(box.y1) + 2, height)
         # Sample the logits at the centre of every view pixel of the box.
         ys = (torch.arange(y0, y1) + 0.5) / (logits.shape[0] * step) * 2 - 1
         xs = (torch.arange(x0, x1) + 0.5) / (logits.shape[1] * step) * 2 - 1
@@ -258,25 +292,3 @@ class RegionFinder:
         if array.sum() < 0.05 * array.size:
             return None
         return Mask.from_array(array, x0, y0)
-
-
-def load_weights(head: RegionHead, path: Path) -> None:
-    """Load the weights of a region head from a file.
-
-    Raises:
-        CheckpointError: If the file is missing, damaged, or of another size.
-    """
-    try:
-        head.load_state_dict(load_tensors(path))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path} does not fit the settings of the head: "
-            f"{' '.join(str(error).split())[:200]}. Copy the folder again."
-        ) from error
-
-
-def save_settings(settings: FinderSettings, folder: Path) -> None:
-    """Write ``regions.json``."""
-    fields = settings.model_dump(mode="json")
-    text = json.dumps(fields, indent=1) + "\n"
-    (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")

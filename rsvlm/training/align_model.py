@@ -40,9 +40,8 @@ from rsvlm.training.align_steps import Squares, Step, micro_batches
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.run import file_hash
 from rsvlm.training.tune_data import turn_patches
+from rsvlm.training.updates import FACTOR, add_updates, public_name
 
-#: Layers of a trunk that get low-rank updates: Dinov2's names, then CLIP's.
-LORA_TARGETS = r".*layers?\.(BLOCK)\.(attention\.[qkvo]_proj|self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
 #: First and largest factor on inner products; 100 is CLIP's bound.
 FIRST_SCALE, LARGEST_SCALE = 14.0, 100.0
 
@@ -93,7 +92,7 @@ class AlignModel(nn.Module):
             how = recipe.learn.get(sensor)
             tower.requires_grad_(how == "all")
             if how == "lora":
-                _add_lora(tower, recipe.rank, recipe.first_block)
+                add_updates(tower, recipe.rank, recipe.first_block)
             self.towers[sensor] = tower
             width = feature_width(tower, recipe.layers)
             self.heads[sensor] = AlignHead(width, self.text.width, recipe.width)
@@ -259,7 +258,7 @@ class AlignModel(nn.Module):
             size=recipe.size,
             width=recipe.width,
             lora=self._lora
-            | {s: 2.0 for s in recipe.encoders if recipe.learn.get(s) == "lora"},
+            | {s: FACTOR for s in recipe.encoders if recipe.learn.get(s) == "lora"},
             places=recipe.places,
             background=recipe.background,
             window_m=window_m,
@@ -284,26 +283,6 @@ def _trunk(asset: str, recipe: AlignRecipe) -> nn.Module:
     return tower.float()
 
 
-def _add_lora(tower: nn.Module, rank: int, first: int) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
-
-    count = int(cast(Any, tower.config).num_hidden_layers)
-    if first >= count:
-        raise SettingsError(
-            f"The encoder has {count} blocks, counted from 0, so that none gets "
-            f"low-rank updates from block {first} on. Lower 'first_block'."
-        )
-    blocks = "|".join(map(str, range(first, count)))
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules=LORA_TARGETS.replace("BLOCK", blocks),
-    )
-    inject_adapter_in_model(config, tower)
-    for name, parameter in tower.named_parameters():
-        parameter.requires_grad_(".lora_" in name)
-
-
 def _public(name: str) -> str:
     """Return the name of a parameter in a checkpoint.
 
@@ -316,4 +295,4 @@ def _public(name: str) -> str:
         name = f"{sensor}_{'encoder' if part == 'towers' else 'head'}.{inner}"
     elif part == "text_model":
         name = f"text_encoder.{rest}"
-    return name.replace(".default.", ".").replace(".base_layer.", ".")
+    return public_name(name)

@@ -32,16 +32,23 @@ class Judged:
     Attributes:
         scores: Raw score of every candidate, shape (N,).
         right: Whether it is an object, shape (N,).
-        objects: Number of objects in all pictures.
+        kinds: Index of the label that it was found for, shape (N,).
+        totals: Number of objects of each label in all pictures, shape (K,).
         best: Best score of each (picture, label), shape (M,).
         present: Whether the picture has that label, shape (M,).
     """
 
     scores: Floats
     right: Floats
-    objects: int
+    kinds: NDArray[np.int64]
+    totals: NDArray[np.int64]
     best: Floats
     present: Floats
+
+    @property
+    def objects(self) -> int:
+        """Number of objects in all pictures."""
+        return int(self.totals.sum())
 
 
 def judge(
@@ -55,22 +62,23 @@ def judge(
     right: list[float] = []
     best: list[float] = []
     present: list[float] = []
-    objects = 0
+    kinds: list[int] = []
+    totals = np.zeros(len(finder.settings.labels), np.int64)
     for number, sample in enumerate(samples, start=1):
         picture = load_picture(folder / sample.images[0].path)
         seen, _ = resize(picture, [], finder.settings.long_side)
         scale = seen.shape[1] / picture.shape[1], seen.shape[0] / picture.shape[0]
         found, _ = finder.maps(seen, finder.settings.labels)
-        for label, candidates in zip(finder.settings.labels, found, strict=True):
+        for kind, label in enumerate(finder.settings.labels):
             truth = [
                 HBB(*target.hbb).scale(*scale)
                 for target in sample.targets
                 if target.label == label
             ]
-            objects += len(truth)
+            totals[kind] += len(truth)
             boxes = [
                 Region(HBB(x0, y0, max(x1, x0), max(y1, y0)), label, item.score)
-                for item in candidates
+                for item in found[kind]
                 for x0, y0, x1, y1 in [item.box]
             ]
             kept = nms(boxes, OVERLAP)
@@ -84,11 +92,30 @@ def judge(
                     free.remove(match)
                 scores.append(region.confidence)
                 right.append(float(hit))
+                kinds.append(kind)
         if number % 10 == 0 or number == len(samples):
             progress(f"calibrating: {number}/{len(samples)}")
     return Judged(
-        np.array(scores), np.array(right), objects, np.array(best), np.array(present)
-    )
+        np.array(scores), np.array(right), np.array(kinds, np.int64), totals,
+        np.array(best), np.array(present),
+    )  # fmt: skip
+
+
+def mean_precision(judged: Judged) -> float:
+    """Return the mean over labels of the average precision at IoU 0.5.
+
+    Labels without an object do not count; the area is that under the whole curve of
+    falling precision.
+    """
+    found = []
+    for kind in np.flatnonzero(judged.totals):
+        own = judged.kinds == kind
+        right = judged.right[own][np.argsort(-judged.scores[own], kind="stable")]
+        hits = right.cumsum()
+        precise = hits / np.arange(1, len(right) + 1)
+        envelope = np.maximum.accumulate(precise[::-1])[::-1]
+        found.append(float((envelope * right).sum() / judged.totals[kind]))
+    return float(np.mean(found)) if found else 0.0
 
 
 def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:

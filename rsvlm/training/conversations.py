@@ -1,22 +1,25 @@
 """Questions and answers of one picture, drawn from its samples.
 
-Records hold the plain question; the task's template and, for grounding, the text of
-the boxes are added here, since turning the picture moves the boxes.
+Records hold the plain question; the task's template and the text of regions are added
+here, since turning the picture moves them: those of the answer, those that the question
+holds, and the sides that it names.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from rsvlm.codec import RsvlmCodec
-from rsvlm.geometry import HBB, Region, Window
+from rsvlm.instructions import INSTRUCTIONS
 from rsvlm.samples import ImageRef, Sample
 from rsvlm.tasks import get_task
 from rsvlm.training.augment import Item
+from rsvlm.training.placed import items_text, mask_text
+from rsvlm.training.sides import turned_words
 
-#: Text boxes of more objects than this are not asked for: the region head counts.
-MOST_BOXES = 3
+#: Tasks whose answers hold regions.
+PLACED = ("ground", "segment")
 
 
 class Picture:
@@ -46,11 +49,17 @@ class Picture:
         shares = any(str(s.meta.get("kind", "")).startswith("cover") for s in samples)
         return shares or self.detect is not None or self.ref.sensor == "sar"
 
+    @property
+    def placed(self) -> bool:
+        """Whether an answer tells where something is."""
+        masks = any(sample.mask for sample in self.by_task.get("segment", ()))
+        return masks or self.detect is not None
+
     def questions(self, task: str) -> list[Sample]:
         """Return the samples of a task that an answer can be made for."""
         samples = self.by_task.get(task, [])
-        if task == "ground":  # boxes come from the sample with every object
-            return samples if self.detect else []
+        if task in PLACED:  # objects come from the sample with every one of them
+            return samples if self.detect else [s for s in samples if s.mask]
         return [s for s in samples if _answered(s)]
 
     def asks(self, shares: Mapping[str, int]) -> bool:
@@ -82,23 +91,69 @@ def words_of(picture: Picture) -> set[str]:
     return words
 
 
-def boxes_text(items: Sequence[Item], label: str, width: int, height: int) -> str:
-    """Return the answer of a grounding question.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture as it is shown.
+
+    Attributes:
+        items: Its objects, in px of the picture as it is shown and in the order of
+            its sample with every object.
+        width: Its width in px.
+        height: Its height in px.
+        quarter: Quarters that it is turned by, counter-clockwise.
+        mirror: Whether left and right are swapped afterwards.
+    """
+
+    items: Sequence[Item]
+    width: int
+    height: int
+    quarter: int = 0
+    mirror: bool = False
+
+
+def placed_turn(picture: Picture, sample: Sample, shown: Shown) -> tuple[str, str]:
+    """Return question and answer of a sample whose answer holds regions.
 
     Args:
-        items: Objects of the picture as it is shown, in its px.
-        label: Which of them are asked for.
-        width: Width of the picture in px.
-        height: Height of the picture in px.
+        picture: The picture.
+        sample: One of its samples of the tasks ``PLACED``.
+        shown: How the picture is shown.
 
     Returns:
-        Text of our dialect, largest first, at most ``MOST_BOXES``; "none" without.
+        The question, turned with the picture, and the answer: the sentence of the
+        sample, if it has one, and the regions.
     """
-    boxes = [HBB(*item.hbb) for item in items if item.label == label]
-    boxes.sort(key=lambda box: -box.area)
-    window = Window(HBB(0, 0, width, height), width, height)
-    regions = [Region(box, label) for box in boxes[:MOST_BOXES]]
-    return RsvlmCodec().encode(regions, window)
+    size = shown.width, shown.height
+    label = str(sample.meta["label"])
+    kind = shape_of(sample)
+    question = sample.conversation[0].text
+    if "side" in sample.meta:
+        side = str(sample.meta["side"])
+        question = turned_words(question, side, shown.quarter, shown.mirror)
+    if sample.mask:
+        regions = mask_text(sample.mask, label, shown.quarter, shown.mirror)
+    else:
+        meant = _meant(picture, sample, shown.items)
+        regions = items_text(meant, label, kind, size)
+        if "given" in sample.meta:
+            given = items_text(meant, "", str(sample.meta["given_shape"]), size)
+            question = question.replace(str(sample.meta["given"]), given)
+    said = sample.conversation[-1].text.rstrip(".") + ": " if _answered(sample) else ""
+    return question, said + regions
+
+
+def shape_of(sample: Sample) -> str:
+    """Return the kind of shape that a sample asks for."""
+    return str(sample.meta.get("shape", "mask" if sample.mask else "hbb"))
+
+
+def _meant(picture: Picture, sample: Sample, items: Sequence[Item]) -> list[Item]:
+    """Return the objects that a sample means, as they are shown."""
+    if "shape" not in sample.meta:  # all of a class
+        return [item for item in items if item.label == sample.meta["label"]]
+    every = picture.detect.targets if picture.detect else ()
+    pairs = zip(every, items, strict=True)
+    return [item for target, item in pairs if target in sample.targets]
 
 
 #: What people write before a question.
@@ -121,8 +176,7 @@ def reword(question: str, rng: np.random.Generator) -> str:
 
 def draw_turns(
     picture: Picture,
-    items: Sequence[Item],
-    size: tuple[int, int],
+    shown: Shown,
     shares: Mapping[str, int],
     rng: np.random.Generator,
     plain: bool = False,
@@ -131,8 +185,7 @@ def draw_turns(
 
     Args:
         picture: The picture.
-        items: Its objects as shown (turned, cropped), in px of the shown picture.
-        size: Width and height of the shown picture in px.
+        shown: How it is shown.
         shares: Task -> most questions of it.
         rng: Source of randomness.
         plain: Whether questions stay as they are written.
@@ -146,13 +199,14 @@ def draw_turns(
         chosen = rng.permutation(len(samples))[:most]
         for index in chosen:
             sample = samples[int(index)]
-            if task == "ground":
-                label = str(sample.meta["label"])
-                answer = boxes_text(items, label, *size)
+            instruction = None
+            if task in PLACED:
+                question, answer = placed_turn(picture, sample, shown)
+                instruction = INSTRUCTIONS[shape_of(sample)]
             else:
+                question = sample.conversation[0].text
                 answer = sample.conversation[-1].text
-            question = sample.conversation[0].text
             if not plain:
                 question = reword(question, rng)
-            turns.append((get_task(task).prompt(question), answer))
+            turns.append((get_task(task).prompt(question, instruction), answer))
     return [turns[i] for i in rng.permutation(len(turns))]

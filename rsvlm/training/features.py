@@ -6,9 +6,11 @@ small head twenty times cheaper. One safetensors file an entry, read by mapping.
 
 import hashlib
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -52,9 +54,15 @@ class FeatureCache:
         """Return what was put under a key."""
         return load_file(self.path(key))
 
+    def rows(self, key: str, name: str) -> int:
+        """Return the length of a tensor of a key, without reading it."""
+        with safe_open(self.path(key), "pt") as file:
+            shape: list[int] = file.get_slice(name).get_shape()
+        return shape[0]
+
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep tensors under a key."""
         path = self.path(key)
-        draft = path.with_suffix(f".{os.getpid()}")
+        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         save_file({name: t.contiguous() for name, t in tensors.items()}, draft)
         os.replace(draft, path)

@@ -10,7 +10,7 @@ Source:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,10 @@ from rsvlm.training.augment import (
     items_of,
     load_picture,
     move,
+    place,
     recolour,
     resize,
+    retint,
     turn,
 )
 from rsvlm.training.features import picture_hash
@@ -117,6 +119,25 @@ class Entry:
         height, width = picture.shape[:2]
         return Shown(picture, items, [((0, 0, width, height), cell.judged)])
 
+    def anew(self, number: int, side: int, seed: int, folder: Path) -> Shown:
+        """Return a square view for training the encoder as well.
+
+        Args:
+            number: Number of the view; each is another.
+            side: Side of the view, px.
+            seed: Seed of the recipe.
+            folder: Where the pictures are.
+        """
+        rng = _rng(self.cells[0], folder, seed, number, 7)
+        if len(self.cells) > 1:
+            shown = self._mosaic(number, side, seed, folder, blank=False)
+            return replace(shown, picture=retint(shown.picture, rng))
+        (cell,) = self.cells
+        picture, items = _load(cell, folder, False), items_of(cell.sample.targets)
+        picture, items = place(picture, items, side, rng)
+        picture = retint(recolour(picture, rng), rng)
+        return Shown(picture, items, [((0, 0, side, side), cell.judged)])
+
     def _mosaic(
         self, variant: int, long_side: int, seed: int, folder: Path, blank: bool
     ) -> Shown:
@@ -137,7 +158,7 @@ class Entry:
             judged.append(((x, y, x + side, y + side), cell.judged))
             corner = np.array([x, y])
             items += [
-                Item(i.label, tuple(ring + corner for ring in i.rings)) for i in inside
+                replace(i, rings=tuple(r + corner for r in i.rings)) for i in inside
             ]
         return Shown(canvas, items, judged)
 

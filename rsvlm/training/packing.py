@@ -80,8 +80,8 @@ def collate(items: Sequence[Packed], pad: int) -> dict[str, Tensor]:
         pad: Token id that fills up.
 
     Returns:
-        ``input_ids``, ``position_ids``, ``weight`` of shape (B, T), and
-        ``attention_mask``, bool of shape (B, 1, T, T): True where a row may look.
+        ``input_ids``, ``position_ids``, ``weight`` and ``segments`` of shape (B, T);
+        segments are -1 where a row is filled up. See :func:`attention`.
     """
     length = max(len(item.input_ids) for item in items)
     batch = len(items)
@@ -95,16 +95,29 @@ def collate(items: Sequence[Packed], pad: int) -> dict[str, Tensor]:
         positions[row, :count] = item.position_ids
         segments[row, :count] = item.segment
         weights[row, :count] = item.weight
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    same = segments[:, :, None] == segments[:, None, :]
-    picture = (segments == 0)[:, None, :]
-    mask = causal & (same | picture)
     return {
         "input_ids": ids,
         "position_ids": positions,
         "weight": weights,
-        "attention_mask": mask[:, None],
+        "segments": segments,
     }
+
+
+def attention(segments: Tensor) -> Tensor:
+    """Return what may look at what, made on the device of the segments.
+
+    Args:
+        segments: 0 for the picture, 1, 2, ... for the questions, -1 for nothing,
+            shape (B, T).
+
+    Returns:
+        Bool of shape (B, 1, T, T): True where a row may look.
+    """
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device)
+    same = segments[:, :, None] == segments[:, None, :]
+    picture = (segments == 0)[:, None, :]
+    return (causal.tril() & (same | picture))[:, None]
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -1,39 +1,35 @@
-"""``rsvlm train regions``: the region head on features of the frozen encoder.
+"""``rsvlm train regions``: the region head, alone or with updates of its encoder.
 
-Each picture is encoded in several random variants, once; the head then learns from
-one of them at a time. A description is one of many wordings of a label, and each step
-also asks for things that no label names, which must not be found.
+A description is one of many wordings of a label, or an object of it that is shown. Each
+step also asks for things that no label names, which must not be found.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsvlm.errors import SettingsError
 from rsvlm.labels import FORMS, OBJECTS
-from rsvlm.models.checkpoint import find_checkpoint, save_tensors
-from rsvlm.models.encoder import check_layers, feature_width, frozen_encoder
-from rsvlm.models.finder import (
-    HEAD_FILE,
-    FinderSettings,
-    RegionFinder,
-    load_weights,
-    save_settings,
-)
+from rsvlm.models.finder import RegionFinder
 from rsvlm.models.precision import mixed_precision
-from rsvlm.models.region_head import RegionHead, RegionMaps
-from rsvlm.models.text_encoder import TextEncoder
+from rsvlm.models.region_files import HEAD_FILE, save_settings, save_weights
 from rsvlm.samples import Sample, read_samples
-from rsvlm.training.calibrate import fit, judge
+from rsvlm.training.average import Average
+from rsvlm.training.calibrate import fit, judge, mean_precision
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.images import write_train_images
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled, mosaics
-from rsvlm.training.region_data import RegionData, RegionRecipe
-from rsvlm.training.run import RunLog, input_files
+from rsvlm.training.region_data import RegionData
+from rsvlm.training.region_loss import region_loss, summed
+from rsvlm.training.region_model import RegionModel
+from rsvlm.training.region_recipe import RegionRecipe
+from rsvlm.training.region_steps import Batch, RegionSource, Steps, draws
+from rsvlm.training.region_views import RegionViews
+from rsvlm.training.run import RunLog, file_hash, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
 
 __all__ = ["RegionRecipe", "train_regions"]
@@ -54,71 +50,6 @@ def wordings() -> dict[str, list[str]]:
         if name in words:
             words[name].append(form)
     return words
-
-
-def region_loss(
-    maps: RegionMaps, batch: dict[str, Tensor], asked: int
-) -> dict[str, Tensor]:
-    """Return the terms of the loss.
-
-    Args:
-        maps: Output for ``asked`` labels followed by strangers.
-        batch: Targets from :meth:`RegionData.batch`.
-        asked: Number of labels K; the remaining queries have no objects.
-
-    Returns:
-        ``heat`` (penalty-reduced focal loss), ``size`` and ``offset`` (smooth L1),
-        ``mask`` (cross-entropy and Dice on labels that occur).
-
-    Source:
-        Focal loss of centres: CenterNet, https://arxiv.org/abs/1904.07850.
-    """
-    heat = batch["heat"].float()
-    missing = maps.heat.shape[1] - asked
-    heat = nn.functional.pad(heat, (0, 0, 0, 0, 0, missing))
-    logits = maps.heat.float()
-    inside = batch["inside"][:, None]
-    probability = logits.sigmoid()
-    positive = (heat >= 0.999).float()
-    loss = -(
-        positive * (1 - probability) ** 2 * nn.functional.logsigmoid(logits)
-        + (1 - positive)
-        * (1 - heat) ** 4
-        * probability**2
-        * nn.functional.logsigmoid(-logits)
-    )
-    objects = positive.sum().clamp(min=1)
-    weight = batch["weight"].float()[:, None]
-    total = weight.sum().clamp(min=1)
-    # Strangers are judged everywhere: what no label names must not be found.
-    judged = nn.functional.pad(batch["judged"], (0, 0, 0, 0, 0, missing), value=1.0)
-    loss = loss * judged
-    terms = {"heat": (loss * inside).sum() / objects}
-    for name, value in (("size", maps.size), ("offset", maps.offset)):
-        error = nn.functional.smooth_l1_loss(
-            value.float(), batch[name].float(), reduction="none", beta=0.1
-        )
-        terms[name] = (error * weight).sum() / total
-    truth = batch["mask"].float()
-    mask = maps.mask[:, :asked].float()
-    present = truth.flatten(2).any(-1)  # (B, K)
-    cover = nn.functional.interpolate(inside * batch["judged"], size=mask.shape[-2:])
-    cross = nn.functional.binary_cross_entropy_with_logits(
-        mask, truth, reduction="none"
-    )
-    cross = (cross * cover).mean((2, 3))
-    soft = mask.sigmoid() * cover
-    dice = 1 - (2 * (soft * truth).sum((2, 3)) + 1) / (
-        soft.sum((2, 3)) + truth.sum((2, 3)) + 1
-    )
-    # A batch may show no labelled object at all.
-    shown = ((cross + dice) * present).sum() / present.sum().clamp(min=1)
-    terms["mask"] = shown + 0.3 * cross.mean()
-    return terms
-
-
-#: Weight of each term of the loss.
-WEIGHTS = {"heat": 1.0, "size": 2.0, "offset": 0.5, "mask": 1.0}
 
 
 def train_regions(
@@ -148,28 +79,168 @@ def train_regions(
     from accelerate import Accelerator
 
     files = input_files(data, {"train": recipe.train, "val": recipe.val})
-    begin = find_checkpoint(recipe.start) / HEAD_FILE if recipe.start else None
     sets = {name: list(_detect_samples(path)) for name, path in files.items()}
     if not sets["train"]:
         raise SettingsError(
             f"{files['train']} holds no sample of task 'detect'. "
             "Build the data with rsvlm data build."
         )
-    full = [Labelled.of(sample) for sample in sets["train"]]
-    scenes = _scenes(files["train"])
-    rng = np.random.default_rng([recipe.seed, 17])
-    chosen = rng.permutation(len(scenes))[: recipe.empty]
-    entries = [Entry((cell,)) for cell in [*full, *(scenes[i] for i in chosen)]]
-    entries += mosaics(full, scenes, recipe.mosaics, recipe.seed)
-    encoder = frozen_encoder(recipe.encoder)
-    check_layers(encoder.config, recipe.layers)
-    log = RunLog(out, recipe, files | ({"start": begin} if begin else {}))
+    torch.manual_seed(recipe.seed)
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
+    )
+    model = RegionModel(recipe).to(accelerator.device)
+    begin = {"start": model.begin / HEAD_FILE} if model.begin else {}
+    log = RunLog(out, recipe, files | begin)
     for path in (files["train"], files["val"]):
         write_train_images(out, read_samples(path), data)
-    torch.manual_seed(recipe.seed)
+    settings = model.settings()
+    save_settings(settings, out)
+    entries = {
+        "train": _entries(recipe, sets["train"], files["train"]),
+        "val": [Entry((Labelled.of(sample),)) for sample in sets["val"]],
+    }
+    sources = _sources(recipe, model, entries, data, cache, progress)
+    named = model.trained()
+    optimizer = torch.optim.AdamW(
+        [
+            {
+                "params": [p for n, p in named.items() if ("lora_" in n) == deep],
+                "peak": recipe.encoder_rate if deep else recipe.learning_rate,
+            }
+            for deep in (False, True)
+        ],
+        recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+    )
+    average = Average(named, recipe.average)
+    kept = named | {f"mean.{name}": value for name, value in average.mean.items()}
+    done = load_state(out, kept, optimizer)
+    first, best = done.get("epoch", 0), done.get("best", -1.0)
+    log.rewind("epoch", first)
+    asking = _Asking(recipe, model, accelerator)
+    todo = draws(
+        len(sources["train"]), recipe.batch, recipe.seed, range(first, recipe.epochs)
+    )
+    per_epoch = -(-len(sources["train"]) // recipe.batch)
+    steps = per_epoch * recipe.epochs
+    sums: dict[str, Tensor] = {}
+    for draw, batch in zip(todo, Steps(sources["train"], todo).ahead(), strict=True):
+        step = draw.epoch * per_epoch + draw.number + 1
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, group["peak"], steps // 20 + 1)
+        terms = asking.terms(batch, asking.varied(draw.rng(recipe.seed, 2)))
+        accelerator.backward(summed(terms))
+        torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.update(step)
+        for name, term in terms.items():
+            sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach()
+        if draw.number + 1 < per_epoch:
+            continue
+        found = {name: float(value) / per_epoch for name, value in sums.items()}
+        sums, epoch = {}, draw.epoch + 1
+        held: dict[str, float] = {}
+        checked = epoch % recipe.check_every == 0 or epoch == recipe.epochs
+        if checked and sets["val"]:
+            with average.applied():
+                held = _held_out(asking, sources["val"], sets["val"], data)
+        log.add(epoch=epoch, **{n: round(v, 4) for n, v in (held | found).items()})
+        progress(
+            f"epoch {epoch}/{recipe.epochs}: "
+            + " ".join(f"{n} {v:.3f}" for n, v in (found | held).items())
+        )
+        if checked and held.get("val_map50", 1.0) >= best:
+            best = held.get("val_map50", -1.0)
+            with average.applied():
+                save_weights(model.state(), out)
+        save_state(out, kept, optimizer, {"epoch": epoch, "best": best})
+    if sets["val"]:
+        finder = RegionFinder.load(out, None if settings.lora else model.encoder)
+        judged = judge(finder.to(accelerator.device), sets["val"], data, progress)
+        settings = fit(settings, judged)
+        save_settings(settings, out)
+        log.add(calibration=settings.model_dump(mode="json"))
+    log.close()
+    return out / HEAD_FILE
+
+
+class _Asking:
+    """Descriptions for a model, and the loss of what it answers."""
+
+    def __init__(
+        self, recipe: RegionRecipe, model: RegionModel, accelerator: Any
+    ) -> None:
+        self.recipe, self.model, self.accelerator = recipe, model, accelerator
+        self.labels = list(OBJECTS)
+        self.phrases = wordings()
+        # All at once: a vector depends in its last digit on the texts beside it, and a
+        # run that is continued would meet them in other company.
+        every = [w for words in self.phrases.values() for w in words]
+        model.text.encode([*every, *STRANGERS])
+
+    def varied(self, rng: np.random.Generator) -> list[str]:
+        """Return a wording of every label, and some strangers."""
+        asked = [str(rng.choice(self.phrases[label])) for label in self.labels]
+        return asked + [
+            str(w) for w in rng.choice(STRANGERS, self.recipe.strangers, False)
+        ]
+
+    def terms(self, batch: Batch, asked: list[str]) -> dict[str, Tensor]:
+        """Return the terms of the loss of a batch."""
+        device = self.accelerator.device
+        there = {name: _moved(value, device) for name, value in batch.items()}
+        queries = self.model.text.encode(asked).to(device)
+        with self.accelerator.autocast():
+            maps = self.model(there, queries)
+        return region_loss(maps, there, len(self.labels))
+
+
+def _moved(value: Any, device: torch.device) -> Tensor:
+    """Return an array or a tensor on a device; a GPU need not be waited for."""
+    tensor = torch.as_tensor(value)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+@torch.no_grad()
+def _held_out(
+    asking: _Asking, source: RegionSource, samples: list[Sample], data: Path
+) -> dict[str, float]:
+    """Return the loss and the mean average precision on held-out pictures."""
+    model, size = asking.model.eval(), asking.recipe.batch
+    loss = 0.0
+    for start in range(0, len(source), size):
+        indices = range(start, min(start + size, len(source)))
+        terms = asking.terms(source.plain(indices), asking.labels)
+        loss += float(summed(terms)) * len(indices) / len(source)
+    finder = RegionFinder(model.settings(), model.head, model.encoder, model.text)
+    precision = mean_precision(judge(finder, samples, data))
+    model.train()
+    return {"val_loss": loss, "val_map50": precision}
+
+
+def _sources(
+    recipe: RegionRecipe,
+    model: RegionModel,
+    entries: Mapping[str, list[Entry]],
+    data: Path,
+    cache: Path,
+    progress: Callable[[str], None],
+) -> dict[str, RegionSource]:
+    """Return what to learn from and what to check on."""
+    if recipe.learn == "lora":
+        return {
+            name: RegionViews(some, data, recipe, model.patch)
+            for name, some in entries.items()
+        }
+    before = file_hash(model.begin / HEAD_FILE) if model.begin and model.lora else ""
     store = FeatureCache(
         cache,
-        f"regions 2 {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}",
+        f"regions 3 {recipe.encoder} {recipe.layers} {recipe.long_side} {recipe.seed}"
+        + before,
     )
 
     def tell(stage: str) -> Callable[[int, int], None]:
@@ -179,124 +250,22 @@ def train_regions(
 
         return line
 
-    train = RegionData(
-        entries, data, recipe, store, encoder, recipe.variants, tell("train")
-    )
-    held_out = [Entry((Labelled.of(sample),)) for sample in sets["val"]]
-    val = RegionData(held_out, data, recipe, store, encoder, 1, tell("val"))
-    text = TextEncoder.of(recipe.text_encoder)
-    accelerator = Accelerator(
-        mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
-    )
-    width = feature_width(encoder, recipe.layers)
-    head = RegionHead(width, text.width, recipe.width, recipe.embedding)
-    if begin:
-        load_weights(head, begin)
-    optimizer = torch.optim.AdamW(
-        head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    per_epoch = -(-len(train.entries) // recipe.batch)
-    steps = per_epoch * recipe.epochs
-    head, optimizer = accelerator.prepare(head, optimizer)
-    plain = accelerator.unwrap_model(head)
-    named = dict(plain.named_parameters())
-    done = load_state(out, named, optimizer)
-    first, best = done.get("epoch", 0), done.get("best", float("inf"))
-    log.rewind("epoch", first)
-    phrases = wordings()
-    labels = list(OBJECTS)
-    # All at once: a vector depends in its last digit on the texts beside it, and a run
-    # that is continued would meet them in other company.
-    text.encode([*(w for words in phrases.values() for w in words), *STRANGERS])
-    for epoch in range(first, recipe.epochs):
-        rng = np.random.default_rng([recipe.seed, epoch])
-        head.train()
-        sums: dict[str, float] = {}
-        for number, indices in enumerate(
-            _batches(len(train.entries), recipe.batch, rng)
-        ):
-            step = epoch * per_epoch + number + 1
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(
-                    step, steps, recipe.learning_rate, steps // 10 + 1
-                )
-            variants = rng.integers(0, recipe.variants, len(indices))
-            batch = train.batch(indices, variants.tolist(), rng)
-            asked = [str(rng.choice(phrases[label])) for label in labels]
-            asked += [str(w) for w in rng.choice(STRANGERS, recipe.strangers, False)]
-            terms = _forward(head, accelerator, batch, text.encode(asked), len(labels))
-            loss = sum(WEIGHTS[name] * term for name, term in terms.items())
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(head.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(term.detach()) / per_epoch
-        head.eval()
-        held = 0.0
-        with torch.no_grad():
-            for index in range(len(val.entries)):
-                batch = val.batch([index], [0])
-                terms = _forward(
-                    head, accelerator, batch, text.encode(labels), len(labels)
-                )
-                held += sum(WEIGHTS[n] * float(t) for n, t in terms.items()) / len(
-                    val.entries
-                )
-        log.add(
-            epoch=epoch + 1,
-            val_loss=round(held, 4),
-            **{n: round(v, 4) for n, v in sums.items()},
+    return {
+        name: RegionData(
+            some, data, recipe, store, model.encoder,
+            recipe.variants if name == "train" else 1, tell(name),
         )
-        progress(
-            f"epoch {epoch + 1}/{recipe.epochs}: "
-            + " ".join(f"{n} {v:.3f}" for n, v in sums.items())
-            + f", held out {held:.3f}"
-        )
-        if held < best or not val.entries:
-            best = held
-            save_tensors(
-                {k: v.to(torch.bfloat16) for k, v in plain.state_dict().items()},
-                out / HEAD_FILE,
-            )
-        save_state(out, named, optimizer, {"epoch": epoch + 1, "best": best})
-    settings = FinderSettings(
-        encoder=recipe.encoder,
-        text_encoder=recipe.text_encoder,
-        layers=recipe.layers,
-        long_side=recipe.long_side,
-        width=recipe.width,
-        embedding=recipe.embedding,
-        labels=tuple(labels),
-    )
-    save_settings(settings, out)
-    if sets["val"]:
-        finder = RegionFinder.load(out, encoder)
-        judged = judge(finder, sets["val"], data, progress)
-        settings = fit(settings, judged)
-        save_settings(settings, out)
-        log.add(calibration=settings.model_dump(mode="json"))
-    log.close()
-    return out / HEAD_FILE
+        for name, some in entries.items()
+    }  # fmt: skip
 
 
-def _forward(
-    head: nn.Module,
-    accelerator: Any,
-    batch: dict[str, Tensor],
-    queries: Tensor,
-    asked: int,
-) -> dict[str, Tensor]:
-    device = accelerator.device
-    batch = {name: value.to(device) for name, value in batch.items()}
-    count = len(batch["features"])
-    with accelerator.autocast():
-        maps = head(
-            batch["features"].float(),
-            batch["colours"].float() / 255,
-            queries.to(device)[None].expand(count, -1, -1),
-        )
-    return region_loss(maps, batch, asked)
+def _entries(recipe: RegionRecipe, samples: list[Sample], path: Path) -> list[Entry]:
+    full = [Labelled.of(sample) for sample in samples]
+    scenes = _scenes(path)
+    rng = np.random.default_rng([recipe.seed, 17])
+    chosen = rng.permutation(len(scenes))[: recipe.empty]
+    entries = [Entry((cell,)) for cell in [*full, *(scenes[i] for i in chosen)]]
+    return entries + mosaics(full, scenes, recipe.mosaics, recipe.seed)
 
 
 def _detect_samples(path: Path) -> Iterator[Sample]:
@@ -315,9 +284,3 @@ def _scenes(path: Path) -> list[Labelled]:
         if sample.task == "classify" and sample.answers[0] in ABSENT
     }
     return [Labelled.of(found[name]) for name in sorted(found)]
-
-
-def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    order = rng.permutation(count).tolist()
-    for start in range(0, count, size):
-        yield order[start : start + size]

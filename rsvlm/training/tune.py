@@ -7,20 +7,17 @@ questions a picture in one packed sequence. A picture is seen by the encoder and
 projector of its sensor.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
 from rsvlm.models.aligned_files import ALIGN_FILE, SETTINGS_FILE
 from rsvlm.models.bases import base_folder
 from rsvlm.models.checkpoint import base_tokenizer, image_processor_of
-from rsvlm.models.modeling import RSVLMForConditionalGeneration, RSVLMModel
+from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.models.precision import mixed_precision
 from rsvlm.samples import read_samples
 from rsvlm.training.conversations import Picture, pictures
@@ -28,15 +25,10 @@ from rsvlm.training.features import FeatureCache
 from rsvlm.training.images import write_train_images
 from rsvlm.training.run import RunLog, input_files
 from rsvlm.training.state import learning_rate, load_state, save_state
-from rsvlm.training.tune_data import (
-    Eye,
-    TuneData,
-    TuneRecipe,
-    choose_pictures,
-    route,
-    thinned,
-    tune_batch,
-)
+from rsvlm.training.tune_check import check, checked
+from rsvlm.training.tune_data import Eye, TuneData, TuneRecipe, route, thinned
+from rsvlm.training.tune_encode import encode_all
+from rsvlm.training.tune_loss import loss_of
 from rsvlm.training.tune_start import (
     LORA_TARGETS,
     Start,
@@ -46,7 +38,8 @@ from rsvlm.training.tune_start import (
     initial_model,
     write_tuned,
 )
-from rsvlm.training.tune_warm import autocast, warm_start
+from rsvlm.training.tune_steps import steps_ahead
+from rsvlm.training.tune_warm import warm_start
 
 __all__ = ["LORA_TARGETS", "TuneRecipe", "initial_model", "train_tune"]
 
@@ -107,32 +100,20 @@ def train_tune(
     carry_files(start, checkpoint)
     for path in (files["train"], files["val"]):
         write_train_images(checkpoint, read_samples(path), data)
-    processor = image_processor_of(model.config)
-    eyes = _eyes(model, recipe, start, cache)
-
-    def tell(stage: str) -> Callable[[int, int], None]:
-        def line(done: int, total: int) -> None:
-            if done % 100 == 0 or done == total:
-                progress(f"encoding {stage}: {done}/{total}")
-
-        return line
-
-    sets = {
-        name: TuneData(
-            group,
-            data,
-            eyes,
-            processor,
-            recipe,
-            recipe.variants if name == "train" else 1,
-            tell(name),
-        )
-        for name, group in found.items()
-    }
-    tuned = add_updates(model, recipe, start)
     accelerator = Accelerator(
         mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
     )
+    model.to(accelerator.device)
+    found["val"] = checked(found["val"], recipe.check_pictures)
+    processor = image_processor_of(model.config)
+    eyes = _eyes(model, recipe, start, cache)
+    sets = {
+        name: TuneData(group, data, eyes, processor, recipe, name == "train")
+        for name, group in found.items()
+    }
+    for name, one in sets.items():
+        encode_all(one, _teller(name, progress))
+    tuned = add_updates(model, recipe, start)
     named = {n: p for n, p in tuned.named_parameters() if p.requires_grad}
     peaks = {True: recipe.projector_rate, False: recipe.lora_rate}
     groups = [
@@ -153,26 +134,25 @@ def train_tune(
                 warm_start(model, sensor, sets["train"], tokenizer, recipe, progress)
     tuned.train()
     started, tokens, images = time.time(), 0, 0
-    losses: list[float] = done.get("losses", [])
-    for step in range(first + 1, recipe.steps + 1):
+    losses: list[torch.Tensor | float] = done.get("losses", [])
+    for step, batch in steps_ahead(sets["train"], tokenizer, first + 1, recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(
                 step, recipe.steps, group["peak"], recipe.steps // 20 + 1
             )
-        rng = np.random.default_rng([recipe.seed, 7, step])
-        chosen = choose_pictures(sets["train"], recipe, step)
-        batch, features = tune_batch(sets["train"], chosen, tokenizer, recipe, rng)
         with accelerator.autocast():
-            loss, _ = _loss(model, batch, features)
+            loss, _ = loss_of(model, batch.to(accelerator.device))
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(list(named.values()), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        tokens += batch["input_ids"].numel()
-        images += len(chosen)
-        losses.append(loss.item())
+        tokens += batch.inputs["input_ids"].numel()
+        images += batch.pictures
+        # Read later: reading waits for the GPU, which could be given the next step.
+        losses.append(loss.detach())
         if step % 10 == 0 or step == recipe.steps:
-            spent, mean = time.time() - started, sum(losses) / len(losses)
+            mean = sum(map(float, losses)) / len(losses)
+            spent = time.time() - started
             log.add(
                 step=step, loss=round(mean, 4), tokens_per_s=round(tokens / spent),
                 images_per_s=round(images / spent, 2),
@@ -183,7 +163,7 @@ def train_tune(
             )
             losses = []
         if step % recipe.check_every == 0 or step == recipe.steps:
-            right = _check(model, sets["val"], tokenizer, recipe)
+            right = check(model, sets["val"], tokenizer)
             log.add(step=step, held_out=right)
             progress(
                 f"step {step}: held out, whole answers right: "
@@ -191,13 +171,26 @@ def train_tune(
             )
             # The state comes last: a run that continues has what it says was written.
             write_tuned(model, tokenizer, start, checkpoint)
-            save_state(out, named, optimizer, {"step": step, "losses": losses})
+            kept = [float(loss) for loss in losses]
+            save_state(out, named, optimizer, {"step": step, "losses": kept})
             tuned.train()
     log.close()
     return checkpoint
 
 
-def _learnable(group: list[Picture], recipe: TuneRecipe, two: bool) -> list[Picture]:
+def _teller(name: str, progress: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Return what tells now and then how many pictures are encoded."""
+
+    def line(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            progress(f"encoding {name}: {done}/{total}")
+
+    return line
+
+
+def _learnable(
+    group: Sequence[Picture], recipe: TuneRecipe, two: bool
+) -> Sequence[Picture]:
     """Return the pictures that something learns from; LoRA does from all."""
     if "lora" in recipe.parts:
         return group
@@ -205,7 +198,7 @@ def _learnable(group: list[Picture], recipe: TuneRecipe, two: bool) -> list[Pict
 
 
 def _check_pictures(
-    group: list[Picture], recipe: TuneRecipe, two: bool, file: Path
+    group: Sequence[Picture], recipe: TuneRecipe, two: bool, file: Path
 ) -> None:
     seen = {f"{route(picture, two)}_projector" for picture in group}
     for part in recipe.parts:
@@ -240,95 +233,3 @@ def _digest(aligned: Path) -> str:
     for name in (SETTINGS_FILE, ALIGN_FILE):
         whole.update((aligned / name).read_bytes())
     return whole.hexdigest()
-
-
-def project(inner: RSVLMModel, features: Tensor, sensor_ids: Tensor | None) -> Tensor:
-    """Project the features of tiles, each by the projector of its sensor.
-
-    Args:
-        inner: The model.
-        features: Shape (tiles, N, D_vision).
-        sensor_ids: 0 optical, 1 SAR, shape (tiles,); None is optical.
-
-    Returns:
-        Image tokens, shape (tiles, N', D).
-    """
-    optical = inner.optical_projector
-    features = features.to(optical.gain.device)
-    sar = torch.zeros(len(features)) if sensor_ids is None else sensor_ids
-    groups = [(optical, (sar == 0).nonzero().flatten())]
-    if sar.any():
-        groups.append((inner.sar_projector, sar.nonzero().flatten()))
-    tokens = [p(features[rows].to(p.gain.dtype)) for p, rows in groups if len(rows)]
-    order = torch.cat([rows for _, rows in groups]).argsort()
-    return torch.cat(tokens)[order.to(features.device)]
-
-
-def _loss(
-    model: RSVLMForConditionalGeneration, batch: dict[str, Tensor], features: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the weighted loss, and which answer tokens were predicted right.
-
-    The second value has shape (B, T - 1): 1 right, 0 wrong, -1 no answer token.
-    """
-    inner = model.model
-    device = inner.optical_projector.gain.device
-    batch = {name: value.to(device) for name, value in batch.items()}
-    tokens = project(inner, features, batch.get("sensor_ids"))  # (tiles, N, D)
-    words = inner.get_input_embeddings()(batch["input_ids"])
-    embeddings = inner.splice(batch["input_ids"], words, tokens)
-    hidden = inner.language_model(
-        inputs_embeds=embeddings,
-        attention_mask=batch["attention_mask"],
-        position_ids=batch["position_ids"],
-        use_cache=False,
-    ).last_hidden_state
-    weight = batch["weight"][:, 1:]
-    wanted = weight > 0
-    logits = model.lm_head(hidden[:, :-1][wanted]).float()  # (answer tokens, V)
-    truth = batch["input_ids"][:, 1:][wanted]
-    loss = nn.functional.cross_entropy(logits, truth, reduction="none")
-    right = torch.full(weight.shape, -1, device=device)
-    right[wanted] = (logits.argmax(-1) == truth).long()
-    return (loss * weight[wanted]).sum() / weight[wanted].sum(), right
-
-
-@torch.no_grad()
-def _check(
-    model: RSVLMForConditionalGeneration,
-    data: TuneData,
-    tokenizer: Any,
-    recipe: TuneRecipe,
-) -> dict[str, float]:
-    """Return task -> share of held-out answers that greedy decoding would get right.
-
-    Answers about pictures that the SAR encoder sees count apart, as ``"sar vqa"``.
-    """
-    model.eval()
-    hits: dict[str, list[float]] = {}
-    step = max(1, len(data.pictures) // recipe.check_pictures)
-    for index in range(0, len(data.pictures), step):
-        for task, most in recipe.questions.items():
-            one = recipe.model_copy(update={"questions": {task: most}})
-            rng = np.random.default_rng([recipe.seed, 13, index])
-            batch, features = tune_batch(
-                data, [index], tokenizer, one, rng, train=False
-            )
-            if not (batch["weight"] > 0).any():
-                continue
-            device = model.model.optical_projector.gain.device
-            with autocast(device):
-                _, right = _loss(model, batch, features)
-            name = task if data.routes[index] == "optical" else f"sar {task}"
-            for answer in _answers(right[0]):
-                hits.setdefault(name, []).append(float(answer.all()))
-    return {task: round(sum(values) / len(values), 4) for task, values in hits.items()}
-
-
-def _answers(right: Tensor) -> Iterator[Tensor]:
-    """Split a row of right / wrong / none into its answers."""
-    inside = (right >= 0).long()
-    edges = torch.diff(torch.cat([torch.zeros(1), inside.cpu(), torch.zeros(1)]))
-    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten()
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        yield right[start:end]

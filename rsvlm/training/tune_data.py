@@ -1,6 +1,6 @@
 """What ``rsvlm train tune`` learns from: encoded pictures and batches of questions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,17 +12,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rsvlm.models.configuration import SENSOR_IDS
-from rsvlm.models.encoder import encode
 from rsvlm.models.processing import RSVLMImageProcessor, to_tiles
-from rsvlm.training.augment import (
-    Item,
-    items_of,
-    load_picture,
-    move,
-    recolour,
-    turn,
-)
-from rsvlm.training.conversations import Picture, draw_turns
+from rsvlm.training.augment import items_of, load_picture, move, recolour, turn
+from rsvlm.training.conversations import Picture, Shown, draw_turns
 from rsvlm.training.features import FeatureCache, picture_hash
 from rsvlm.training.packing import collate, pack
 from rsvlm.training.run import Recipe
@@ -48,6 +40,9 @@ class TuneRecipe(Recipe):
     tile_size: int = Field(336, description="px")
     max_tiles: int = Field(4, ge=0, description="fine tiles beside the overview")
     variants: int = Field(2, ge=1, description="changed copies of each picture")
+    variants_of: dict[str, int] = Field(
+        default_factory=dict, description="source -> another number of its copies"
+    )
     factor: int = Field(4, description="patches a token's side")
     rank: int = 16
     alpha: int = 32
@@ -65,6 +60,7 @@ class TuneRecipe(Recipe):
             "count": 1,
             "caption": 1,
             "ground": 1,
+            "segment": 1,
         },
         description="task -> most questions a picture and step",
     )
@@ -99,6 +95,25 @@ class Eye:
     cache: FeatureCache
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a batch shows of a picture.
+
+    Attributes:
+        index: Which picture.
+        variant: Which of its variants.
+        overview: Whether the overview tile alone is shown.
+        quarter: Quarters counter-clockwise that its patches are turned by.
+        mirror: Whether they are mirrored afterwards.
+    """
+
+    index: int
+    variant: int
+    overview: bool = False
+    quarter: int = 0
+    mirror: bool = False
+
+
 class TuneData:
     """Encoded pictures and their questions."""
 
@@ -109,10 +124,9 @@ class TuneData:
         eyes: Mapping[str, Eye],
         processor: RSVLMImageProcessor,
         recipe: TuneRecipe,
-        variants: int,
-        progress: Callable[[int, int], None],
+        train: bool,
     ) -> None:
-        """Encode what is not in the cache yet; variant 0 is the picture itself.
+        """Describe pictures; :func:`~rsvlm.training.tune_encode.encode_all` encodes.
 
         Args:
             found: The pictures.
@@ -120,23 +134,22 @@ class TuneData:
             eyes: ``"optical"``, and ``"sar"`` where SAR has an encoder of its own.
             processor: Cuts pictures into tiles.
             recipe: Settings.
-            variants: Number of variants of each picture.
-            progress: Called with variants done and variants in all.
+            train: Whether pictures are varied; variant 0 is the picture itself.
         """
         self.pictures, self.recipe = found, recipe
         self.eyes, self.processor, self.folder = eyes, processor, folder
-        self.variants = variants
+        copies = recipe.variants_of if train else {}
+        usual = recipe.variants if train else 1
+        self.variants = [copies.get(picture.source, usual) for picture in found]
         self.routes = [route(picture, "sar" in eyes) for picture in found]
+        self.tiles = [self.count_tiles(index) for index in range(len(found))]
         self._hashes = [picture_hash(picture.ref, folder) for picture in found]
-        todo = [(i, v) for i in range(len(found)) for v in range(variants)]
-        for done, (index, variant) in enumerate(todo):
-            key, eye = self._key(index, variant), eyes[self.routes[index]]
-            if key not in eye.cache:
-                tiles = self._tiles(index, variant)
-                eye.cache.put(key, {"tokens": self._encode(eye.encoder, tiles)})
-            progress(done + 1, len(todo))
+        repeats = [recipe.repeats.get(picture.source, 1.0) for picture in found]
+        self._repeats = repeats
+        self._epoch: tuple[int, list[list[int]]] = (-1, [])
 
-    def _key(self, index: int, variant: int) -> str:
+    def key(self, index: int, variant: int) -> str:
+        """Return what a variant is kept under."""
         radar = "/sar" if self.pictures[index].ref.sensor == "sar" else ""
         return f"{self._hashes[index]}/{variant}{radar}"  # radar varies otherwise
 
@@ -178,29 +191,59 @@ class TuneData:
             pixels, _ = move(pixels, [], rng, LEAST_SCENE)
         return (speckle if picture.ref.sensor == "sar" else recolour)(pixels, rng)
 
-    def items(self, index: int, variant: int) -> tuple[list[Item], tuple[int, int]]:
-        """Return the objects of a variant, and its width and height."""
+    def items(self, index: int, variant: int) -> Shown:
+        """Return the objects of a variant, where and how it shows them."""
         picture = self.pictures[index]
         items = items_of(picture.detect.targets) if picture.detect else []
         blank = np.zeros((picture.ref.height, picture.ref.width, 3), np.uint8)
-        shown, moved = turn(blank, items, *self.turned(index, variant))
-        return moved, (shown.shape[1], shown.shape[0])
+        turned = self.turned(index, variant)
+        shown, moved = turn(blank, items, *turned)
+        return Shown(moved, shown.shape[1], shown.shape[0], *turned)
 
-    def _tiles(self, index: int, variant: int) -> Tensor:
+    def cut(self, index: int, variant: int) -> list[NDArray[np.uint8]]:
+        """Return the tiles of a variant, each of shape (h, w, 3)."""
         shown = self.shown(index, variant)
-        parts = to_tiles(shown, self.processor.tile_size, self.recipe.max_tiles)
-        return torch.from_numpy(np.stack([self.processor.normalise(p) for p in parts]))
+        return to_tiles(shown, self.processor.tile_size, self.recipe.max_tiles)
 
-    @torch.no_grad()
-    def _encode(self, encoder: nn.Module, tiles: Tensor) -> Tensor:
-        pixels = tiles.to(next(encoder.parameters()).dtype)
-        return encode(encoder, pixels, self.recipe.layers).to(torch.bfloat16)
+    def rows(self, look: Look) -> int:
+        """Return the number of tiles that are looked at."""
+        if look.overview:
+            return 1
+        cache = self.eyes[self.routes[look.index]].cache
+        return cache.rows(self.key(look.index, look.variant), "tokens")
 
-    def features(self, index: int, variant: int, overview: bool = False) -> Tensor:
-        """Return patch features, shape (tiles, N, D); one tile if ``overview``."""
-        cache = self.eyes[self.routes[index]].cache
-        tokens = cache.get(self._key(index, variant))["tokens"]
-        return tokens[:1] if overview else tokens
+    def features(self, look: Look) -> Tensor:
+        """Return patch features, shape (tiles, N, D)."""
+        cache = self.eyes[self.routes[look.index]].cache
+        tokens = cache.get(self.key(look.index, look.variant))["tokens"]
+        tokens = tokens[:1] if look.overview else tokens
+        if look.quarter or look.mirror:
+            tokens = turn_patches(tokens, look.quarter, look.mirror)
+        return tokens
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Return the batches of an epoch: all pictures, some sources more often.
+
+        Pictures of a batch have about the same number of tiles, or most of it would
+        be padding.
+        """
+        if self._epoch[0] != epoch:
+            rng = np.random.default_rng([self.recipe.seed, 11, epoch])
+            order: list[int] = []
+            for index, often in enumerate(self._repeats):
+                more = int(rng.random() < often - int(often))
+                order += [index] * (int(often) + more)
+            order = rng.permutation(order or len(self._repeats)).tolist()
+            order.sort(key=self.tiles.__getitem__)  # stable: random among equals
+            size = self.recipe.batch
+            found = [order[at : at + size] for at in range(0, len(order), size)]
+            self._epoch = (epoch, [found[i] for i in rng.permutation(len(found))])
+        return self._epoch[1]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of steps that an epoch takes, on average."""
+        return max(round(sum(self._repeats) / self.recipe.batch), 1)
 
 
 def route(picture: Picture, has_sar: bool) -> str:
@@ -225,75 +268,53 @@ def read_picture(path: Path, sensor: str) -> NDArray[np.uint8]:
     return picture
 
 
-def choose_pictures(data: TuneData, recipe: TuneRecipe, step: int) -> list[int]:
-    """Return the pictures of a step: each epoch shows all, some sources more often.
-
-    Pictures of one step have about the same number of tiles, or most of a batch would
-    be padding.
-
-    Args:
-        data: What there is to learn from.
-        recipe: Settings.
-        step: Number of the step, from 1.
-
-    Returns:
-        Indices of at most ``recipe.batch`` pictures.
-    """
-    repeats = [recipe.repeats.get(p.source, 1.0) for p in data.pictures]
-    per_epoch = max(round(sum(repeats) / recipe.batch), 1)
-    epoch, within = divmod(step - 1, per_epoch)
-    rng = np.random.default_rng([recipe.seed, 11, epoch])
-    order: list[int] = []
-    for index, often in enumerate(repeats):
-        order += [index] * (int(often) + int(rng.random() < often - int(often)))
-    order = rng.permutation(order or len(repeats)).tolist()
-    order.sort(key=data.count_tiles)  # stable: random among equals
-    size = recipe.batch
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return batches[int(rng.permutation(len(batches))[within % len(batches)])]
+def choose_pictures(data: TuneData, step: int) -> list[int]:
+    """Return the indices of the pictures of a step, which counts from 1."""
+    epoch, within = divmod(step - 1, data.steps_per_epoch)
+    batches = data.batches(epoch)
+    return batches[within % len(batches)]
 
 
-def tune_batch(
+def draw_batch(
     data: TuneData,
     chosen: Sequence[int],
     tokenizer: Any,
-    recipe: TuneRecipe,
+    questions: Mapping[str, int],
     rng: np.random.Generator,
     train: bool = True,
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Return a batch of packed questions, and the features of its pictures.
+) -> tuple[dict[str, Tensor], list[Look]]:
+    """Return a batch of packed questions, and what it shows.
 
     Args:
-        data: What there is to learn from.
+        data: What there is to learn from, encoded.
         chosen: Indices of B pictures.
         tokenizer: Tokenizer with the token ``<image>``.
-        recipe: Settings.
+        questions: Task -> most questions a picture.
         rng: Source of randomness.
         train: Whether pictures and questions are varied, and half of the batches
             shown coarsely.
 
     Returns:
         What :func:`~rsvlm.training.packing.collate` returns with ``sensor_ids``, the
-        encoder of each tile, shape (tiles,); and patch features of all tiles, shape
-        (tiles, N, D).
+        encoder of each tile, shape (tiles,); and a look at each picture.
     """
-    items, features, sensors = [], [], []
+    items, looks, sensors = [], [], []
     overview = bool(rng.random() < 0.5) if train else False
     for index in chosen:
-        variant = int(rng.integers(data.variants)) if train else 0
-        patches = data.features(index, variant, overview)
-        if train and data.one_tile(index) and not data.pictures[index].detect:
-            patches = turn_patches(patches, int(rng.integers(4)), bool(rng.integers(2)))
-        objects, size = data.items(index, variant)
-        turns = draw_turns(
-            data.pictures[index], objects, size, recipe.questions, rng, plain=not train
-        )
-        count = len(patches) * data.processor.tokens_per_tile
-        items.append(pack(tokenizer, count, turns))
-        features.append(patches)
-        sensors += [SENSOR_IDS[data.routes[index]]] * len(patches)
+        picture = data.pictures[index]
+        variant = int(rng.integers(data.variants[index])) if train else 0
+        look = Look(index, variant, overview)
+        if train and data.one_tile(index) and not picture.placed:
+            turned = int(rng.integers(4)), bool(rng.integers(2))
+            look = Look(index, variant, overview, *turned)
+        shown = data.items(index, variant)
+        turns = draw_turns(picture, shown, questions, rng, plain=not train)
+        tiles = data.rows(look)
+        items.append(pack(tokenizer, tiles * data.processor.tokens_per_tile, turns))
+        looks.append(look)
+        sensors += [SENSOR_IDS[data.routes[index]]] * tiles
     batch = collate(items, tokenizer.pad_token_id)
-    return batch | {"sensor_ids": torch.tensor(sensors)}, torch.cat(features)
+    return batch | {"sensor_ids": torch.tensor(sensors)}, looks
 
 
 def turn_patches(patches: Tensor, quarter: int, mirror: bool) -> Tensor:

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.models.precision import fast_dtype
 from rsvlm.training.conversations import words_of
 from rsvlm.training.state import learning_rate
-from rsvlm.training.tune_data import TuneData, TuneRecipe
+from rsvlm.training.tune_data import Look, TuneData, TuneRecipe
+from rsvlm.training.tune_steps import ahead
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -62,16 +64,22 @@ def warm_start(
     parameters = [*projector.parameters(), scale, bias]
     optimizer = torch.optim.AdamW(parameters, recipe.warm_rate, weight_decay=0.01)
     rng = np.random.default_rng(recipe.seed)
-    for step in range(recipe.warm_steps):
+
+    def read(rows: NDArray[np.int_]) -> Tensor:
+        looks = [Look(int(row), 0, overview=True) for row in rows]
+        return torch.cat([data.features(look) for look in looks])
+
+    every = [rng.choice(usable, recipe.warm_batch) for _ in range(recipe.warm_steps)]
+    for step, features in enumerate(ahead(every, read)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe.warm_steps, recipe.warm_rate, 20)
-        chosen = rng.choice(usable, recipe.warm_batch)
-        features = torch.cat([data.features(int(i), 0, overview=True) for i in chosen])
         with autocast(device):
             tokens = projector(features.to(device, kind))  # (B, N, D)
         unit = nn.functional.normalize(tokens.float() - table.mean(0), dim=-1)
         logits = scale * torch.logsumexp(8 * unit @ targets.T, 1) / 8 + bias
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen])
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            logits, truth[every[step]]
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()

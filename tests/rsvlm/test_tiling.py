@@ -72,11 +72,10 @@ def test_double_of_the_overlap_goes() -> None:
     assert merge([[left], [right]], TILES) == [right]
 
 
-def test_part_stays_when_nothing_fuller_exists() -> None:
-    # An object larger than the overlap is cut by both tiles.
+def test_parts_of_an_object_larger_than_the_overlap_become_one() -> None:
     left = Region(HBB(20, 40, 100, 50), "ship")
     right = Region(HBB(80, 40, 170, 50), "ship")
-    assert merge([[left], [right]], TILES) == [left, right]
+    assert merge([[left], [right]], TILES) == [Region(HBB(20, 40, 170, 50), "ship")]
 
 
 def test_small_object_inside_a_larger_one_stays() -> None:

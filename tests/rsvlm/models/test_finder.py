@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError
 from rsvlm.findings import ShapeKind
-from rsvlm.geometry import HBB, OBB, Mask, Polygon, iou
+from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models import finder as module
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings, RegionFinder
@@ -35,7 +36,14 @@ class Eyes(nn.Module):
         super().__init__()
         self.seen, self.labels = seen, labels
 
-    def forward(self, features: Tensor, colours: Tensor, queries: Tensor) -> RegionMaps:
+    def forward(
+        self,
+        features: Tensor,
+        colours: Tensor,
+        queries: Tensor,
+        prompts: Tensor | None = None,
+    ) -> RegionMaps:
+        self.prompts = prompts
         h, w = features.shape[2:]
         heat = torch.full((1, len(self.labels), 2 * h, 2 * w), -9.0)
         size, offset = torch.zeros(2, 1, 2, 2 * h, 2 * w)
@@ -181,6 +189,52 @@ def test_features_are_kept_for_the_views_used_last(
     assert len(encoded) == 5
     finder.loosened(0.1).find(turned, ["ship"])
     assert len(encoded) == 5
+
+
+@pytest.mark.parametrize("coarse", ["box", "mask", "turned"])
+def test_a_shown_region_gets_its_outline(
+    make_finder: Callable[..., RegionFinder],
+    make_view: MakeView,
+    noise: Noise,
+    coarse: str,
+) -> None:
+    finder = make_finder(["ship"], shown=True)
+    view = make_view(noise(98, 112), window=HBB(10, 20, 10 + 224, 20 + 196))
+    # Around what was drawn, see above, on the raster; in view px 28 to 64, 38 to 62.
+    given: dict[str, Shape] = {
+        "box": HBB(66, 96, 138, 144),
+        "mask": Mask.from_array(np.ones((48, 72), bool), 66, 96),
+        "turned": OBB.from_center(102, 120, 72, 48, 0),
+    }
+    region = Region(given[coarse], "a thing without a name", 0.7)
+    found = finder.refine(view, region)
+    head: Any = finder.head
+    assert head.prompts.shape == (1, 1, 14, 16)
+    ys, xs = head.prompts[0, 0].nonzero().T  # cells of 7 px whose centre is inside
+    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (4, 8, 5, 8)
+    assert (found.label, found.confidence) == (region.label, 0.7)
+    truth = OBB.from_center(
+        10 + 2 * 46, 20 + 2 * 50, 64, 20, float(np.degrees(np.arctan2(1, 2)))
+    )
+    assert isinstance(found.shape, Mask)
+    assert iou(found.shape, truth) > 0.75
+    turned = finder.refine(view, region, "obb").shape
+    assert isinstance(turned, OBB)
+    assert iou(turned, truth) > 0.7
+    older = make_finder(["ship"])  # this one goes by the label
+    assert older.refine(view, replace(region, label="ship")).shape == found.shape
+    head = older.head
+    assert head.prompts is None
+
+
+def test_a_shown_region_outside_the_view_stays_its_box(
+    make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
+) -> None:
+    finder, view = make_finder(["ship"]), make_view(noise(98, 112))
+    for shape in (HBB(200, 200, 230, 230), Mask.from_array(np.zeros((4, 4), bool))):
+        assert finder.refine(view, Region(shape)).shape == shape.hbb
+    empty = HBB(0, 70, 20, 90)  # the mask is nowhere near
+    assert finder.refine(view, Region(empty)).shape == empty
 
 
 def test_a_trained_head_is_loaded(

@@ -17,8 +17,10 @@ from rsvlm.training.augment import (
     items_of,
     load_picture,
     move,
+    place,
     recolour,
     resize,
+    retint,
     turn,
     vary,
 )
@@ -74,9 +76,10 @@ def test_cropping(made: tuple[NDArray[np.uint8], Item], data: st.DataObject) -> 
     cut, inside = crop(picture, [item], (x0, y0, x1, y1))
     assert cut.shape[:2] == (y1 - y0, x1 - x0)
     share = (cut[..., 0] > 0).sum() / (picture[..., 0] > 0).sum()
-    assert bool(inside) == (share >= 0.4)
+    assert bool(inside) == (share >= 0.02)
     if inside:
         assert bright(cut) == inside[0].hbb
+        assert inside[0].whole == (share >= 0.4)
 
 
 def test_a_cut_polygon_ends_where_it_is_cut() -> None:
@@ -160,3 +163,43 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ) as caught:
             load_picture(bad)
         assert "\n" not in str(caught.value)
+
+
+@given(pictures(), st.integers(8, 200), st.integers(0, 9))
+def test_a_view_is_square_and_shows_the_object(
+    made: tuple[NDArray[np.uint8], Item], side: int, seed: int
+) -> None:
+    picture, item = made
+    view, inside = place(picture, [item], side, np.random.default_rng(seed))
+    assert view.shape == (side, side, 3)
+    for found in inside:
+        x0, y0, x1, y1 = found.hbb
+        assert 0 <= x0 <= x1 <= side + 1e-6
+        assert 0 <= y0 <= y1 <= side + 1e-6
+        if min(x1 - x0, y1 - y0) > 3 * side / min(picture.shape[:2]):
+            inner = view[int(y0) + 2 : int(y1) - 1, int(x0) + 2 : int(x1) - 1]
+            assert inner.size == 0 or inner.mean() > 150
+
+
+def test_one_matrix_changes_all_colours() -> None:
+    picture = np.random.default_rng(0).integers(60, 190, (40, 40, 3), np.uint8)
+    changed = recolour(picture, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    values = picture.astype(float)
+    gray = values.mean(-1, keepdims=True)
+    values = gray + (values - gray) * rng.uniform(0.5, 1.3)
+    mean = picture[::4, ::4].mean()
+    values = (values - mean) * rng.uniform(0.75, 1.3) + mean
+    values = values * rng.uniform(0.85, 1.15, size=3) + rng.uniform(-25, 25)
+    assert np.abs(changed - values.clip(0, 255)).max() <= 1
+
+
+def test_some_views_are_gray_or_look_like_infrared() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
+    tinted = [retint(picture, np.random.default_rng(seed)) for seed in range(200)]
+    gray = sum(np.ptp(t, axis=-1).max() == 0 for t in tinted)
+    swapped = sum(np.array_equal(t[..., 0], picture[..., 1]) for t in tinted)
+    same = sum(np.array_equal(t, picture) for t in tinted)
+    assert 8 < gray < 40
+    assert 8 < swapped < 40
+    assert same == 200 - gray - swapped

@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.region_head import Found
 from rsvlm.samples import Sample, read_samples
-from rsvlm.training.calibrate import LEAST_SLOPE, Judged, fit, judge
+from rsvlm.training.calibrate import (
+    LEAST_SLOPE,
+    Judged,
+    fit,
+    judge,
+    mean_precision,
+)
 
+Floats = NDArray[np.float64]
 SETTINGS = FinderSettings(
     encoder="e", layers=(1,), long_side=96, width=8, embedding=8, labels=("ship",)
 )
@@ -20,13 +27,20 @@ def sigmoid(x: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-np.asarray(x))))
 
 
+def of_one_label(
+    scores: Floats, right: Floats, objects: int, best: Floats, present: Floats
+) -> Judged:
+    kinds, totals = np.zeros(len(scores), np.int64), np.array([objects])
+    return Judged(scores, right, kinds, totals, best, present)
+
+
 def drawn(slope: float, intercept: float, count: int = 20000) -> Judged:
     """Candidates that are right with probability sigmoid(slope * logit + intercept)."""
     rng = np.random.default_rng(0)
     logits = rng.normal(-1, 2, count)
     right = (rng.random(count) < sigmoid(slope * logits + intercept)).astype(float)
     scores = sigmoid(logits)
-    return Judged(scores, right, int(right.sum()), scores, right)
+    return of_one_label(scores, right, int(right.sum()), scores, right)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (2.0, -1.5), (0.5, 1.0)])
@@ -44,7 +58,7 @@ def test_the_curve_is_found(slope: float, intercept: float) -> None:
 def test_cuts_separate_what_can_be_separated() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.3, 0.2, 0.1] * 10)
     right = np.array([1.0, 1, 1, 0, 0, 0] * 10)
-    fitted = fit(SETTINGS, Judged(scores, right, 30, scores, right))
+    fitted = fit(SETTINGS, of_one_label(scores, right, 30, scores, right))
     curve = sigmoid(
         fitted.slope * np.log(scores / (1 - scores)) + fitted.intercept
     )  # fmt: skip
@@ -56,21 +70,21 @@ def test_unasked_objects_are_mentioned_with_more_care() -> None:
     rng = np.random.default_rng(1)
     scores = rng.random(4000)
     right = (rng.random(4000) < scores).astype(float)
-    fitted = fit(SETTINGS, Judged(scores, right, 2000, scores, right))
+    fitted = fit(SETTINGS, of_one_label(scores, right, 2000, scores, right))
     assert fitted.cuts["anything"] > fitted.cuts["locate"] + 0.1
 
 
 @pytest.mark.parametrize("present", [0.0, 1.0])
 def test_nothing_to_compare_with(present: float) -> None:
     scores = np.array([0.9, 0.6, 0.2])
-    judged = Judged(scores, np.array([1.0, 1, 0]), 2, scores, np.full(3, present))
+    judged = of_one_label(scores, np.array([1.0, 1, 0]), 2, scores, np.full(3, present))
     fitted = fit(SETTINGS, judged)
     assert fitted.cuts["presence"] == fitted.cuts["locate"]
 
 
 def test_no_candidates_at_all() -> None:
     empty = np.array([])
-    fitted = fit(SETTINGS, Judged(empty, empty, 3, np.zeros(3), np.ones(3)))
+    fitted = fit(SETTINGS, of_one_label(empty, empty, 3, np.zeros(3), np.ones(3)))
     assert (fitted.slope, fitted.intercept) == (1.0, 0.0)
     assert fitted.cuts["locate"] == pytest.approx(0.9, abs=0.01)  # the strictest
 
@@ -78,10 +92,10 @@ def test_no_candidates_at_all() -> None:
 def test_a_better_score_never_means_less() -> None:
     scores = np.linspace(0.05, 0.95, 50)
     right = (scores < 0.4).astype(float)  # the wrong way round
-    fitted = fit(SETTINGS, Judged(scores, right, 20, scores, right))
+    fitted = fit(SETTINGS, of_one_label(scores, right, 20, scores, right))
     assert fitted.slope == LEAST_SLOPE
     assert 0 < fitted.cuts["locate"] < 1
-    never = fit(SETTINGS, Judged(scores, np.zeros(50), 20, scores, right))
+    never = fit(SETTINGS, of_one_label(scores, np.zeros(50), 20, scores, right))
     assert never.cuts["locate"] == never.cuts["anything"] < 0.1
 
 
@@ -120,4 +134,20 @@ def test_candidates_are_judged_once_each(smoke_data: Path) -> None:
     assert (judged.objects, judged.best.tolist(), judged.present.tolist()) == (
         2, [0.9], [1.0],
     )  # fmt: skip
+    assert judged.kinds.tolist() == [0, 0]
     assert lines == ["calibrating: 1/1"]
+
+
+def test_precision_is_that_of_the_ranked_candidates() -> None:
+    # Of label 0: right, wrong, right of 2 objects: 1/2 * 1 + 1/2 * 2/3. Label 1 has no
+    # object. Of label 2: right alone, of 4 objects.
+    judged = Judged(
+        np.array([0.5, 0.9, 0.8, 0.99, 0.3]), np.array([1.0, 1, 0, 0, 1]),
+        np.array([0, 0, 0, 1, 2]), np.array([2, 0, 4]), np.array([0.9]), np.array([1.0]),
+    )  # fmt: skip
+    assert mean_precision(judged) == pytest.approx((5 / 6 + 1 / 4) / 2)
+    empty = np.array([])
+    none = Judged(
+        empty, empty, np.array([], np.int64), np.zeros(3, np.int64), empty, empty
+    )
+    assert mean_precision(none) == 0.0

@@ -8,15 +8,10 @@ import pytest
 
 from rsvlm.codec import RsvlmCodec
 from rsvlm.geometry import HBB, Window
+from rsvlm.instructions import INSTRUCTIONS
 from rsvlm.samples import ImageRef, Sample, Target, Turn, read_samples
-from rsvlm.training.augment import items_of
-from rsvlm.training.conversations import (
-    MOST_BOXES,
-    boxes_text,
-    draw_turns,
-    pictures,
-    words_of,
-)
+from rsvlm.training.augment import items_of, turn
+from rsvlm.training.conversations import Shown, draw_turns, pictures, words_of
 
 
 def sample(task: str, answer: str | None = "yes", **changes: Any) -> Sample:
@@ -54,34 +49,77 @@ def test_samples_are_grouped_by_picture(smoke_data: Path) -> None:
             assert len(words_of(picture)) == 1 or picture.source == "synthetic_pairs"
 
 
-def test_the_largest_boxes_are_told() -> None:
-    items = items_of(TARGETS)
-    text = boxes_text(items, "ship", 100, 50)
-    window = Window(HBB(0, 0, 100, 50), 100, 50)
-    boxes = [region.shape.hbb for region in RsvlmCodec().parse(text, window)]
-    assert len(boxes) == MOST_BOXES
-    assert boxes[0].corners[2] == pytest.approx((30, 20), abs=0.2)
-    assert [round(box.width) for box in boxes] == [20, 10, 9]
-    assert boxes_text(items, "cloud", 100, 50) == RsvlmCodec().encode([], window)
-
-
 def test_shares_limit_the_questions_of_a_task() -> None:
     samples = [sample("vqa", str(i), id=str(i)) for i in range(9)] + [DETECT]
     (picture,) = pictures([*samples, sample("ground", None, meta={"label": "tank"})])
     rng = np.random.default_rng(0)
     items = items_of(TARGETS[:1])  # as if the others were cut away
     shares = {"vqa": 4, "ground": 2, "caption": 3, "count": 0}
-    turns = draw_turns(picture, items, (100, 50), shares, rng, plain=True)
+    shown = Shown(items, 100, 50)
+    turns = draw_turns(picture, shown, shares, rng, plain=True)
     assert len(turns) == 5
     assert turns.count(
-        ("Is there a ship?\nAnswer with boxes.", boxes_text([], "tank", 100, 50))
+        ("Is there a ship?\nAnswer with boxes.", "none")
     ) == 1  # fmt: skip
     answers = {answer for prompt, answer in turns if "phrase" in prompt}
     assert len(answers) == 4
-    again = draw_turns(
-        picture, items, (100, 50), shares, np.random.default_rng(0), plain=True
-    )
+    again = draw_turns(picture, shown, shares, np.random.default_rng(0), plain=True)
     assert again == turns
+
+
+SHIP, TANK = TARGETS[1], TARGETS[4]
+
+
+def placed(task: str, asked: str, shape: str, **meta: Any) -> tuple[str, str]:
+    """Return prompt and answer about the larger ship, on the picture upside down."""
+    said = [Turn(role="user", text=asked)]
+    if "answer" in meta:
+        said.append(Turn(role="assistant", text=meta.pop("answer")))
+    one = sample(
+        task, conversation=tuple(said), targets=(SHIP,),
+        meta={"label": "ship", "shape": shape, **meta},
+    )  # fmt: skip
+    (picture,) = pictures([DETECT, one])
+    blank = np.zeros((50, 100, 3), np.uint8)
+    _, items = turn(blank, items_of(TARGETS), 2, False)
+    shown = Shown(items, 100, 50, 2, False)
+    rng = np.random.default_rng(0)
+    (found,) = draw_turns(picture, shown, {task: 9}, rng, plain=True)
+    return found
+
+
+def test_one_of_several_is_meant_and_sides_are_turned() -> None:
+    prompt, answer = placed("ground", "Find the leftmost ship.", "hbb", side="left")
+    assert prompt == "Find the rightmost ship.\nAnswer with boxes."
+    assert answer == "ship [700,600,900,1000]"
+
+
+def test_each_shape_is_asked_for_in_its_words() -> None:
+    prompts = {
+        shape: placed("segment", "Trace it.", shape)[0].splitlines()[1]
+        for shape in INSTRUCTIONS
+    }
+    assert prompts == INSTRUCTIONS
+    assert len(set(prompts.values())) == 4
+    assert placed("segment", "Trace it.", "mask")[1].startswith("ship mask[8x16;")
+
+
+def test_a_region_in_the_question_is_turned() -> None:
+    prompt, answer = placed(
+        "segment", "Trace the ship in [100,0,300,400].", "obb",
+        given="[100,0,300,400]", given_shape="hbb",
+    )  # fmt: skip
+    assert prompt.startswith("Trace the ship in [700,600,900,1000].")
+    assert answer == "ship [700,600,900,600,900,1000,700,1000]"
+
+
+def test_a_sentence_names_what_is_meant() -> None:
+    said = {"answer": "The ship could sail."}
+    _, answer = placed("segment", "What floats?", "hbb", **said)
+    assert answer == "The ship could sail: ship [700,600,900,1000]"
+    (region,) = RsvlmCodec().parse(answer, Window(HBB(0, 0, 100, 50), 100, 50))
+    assert region.label == "ship"
+    assert region.shape.hbb.corners[0] == pytest.approx((70, 30))
 
 
 def test_questions_are_reworded_and_answers_are_not() -> None:
@@ -90,7 +128,7 @@ def test_questions_are_reworded_and_answers_are_not() -> None:
         turn
         for seed in range(200)
         for turn in draw_turns(
-            picture, [], (9, 9), {"vqa": 1}, np.random.default_rng(seed)
+            picture, Shown([], 9, 9), {"vqa": 1}, np.random.default_rng(seed)
         )
     ]
     questions = {prompt.splitlines()[0] for prompt, _ in turns}
@@ -104,7 +142,7 @@ def test_samples_without_an_answer_are_no_questions() -> None:
     (silent,) = pictures([DETECT, sample("vqa", None)])
     shares = {"detect": 1, "vqa": 1, "ground": 1}
     assert not silent.asks(shares)
-    assert draw_turns(silent, [], (9, 9), shares, np.random.default_rng(0)) == []
+    assert draw_turns(silent, Shown([], 9, 9), shares, np.random.default_rng(0)) == []
     # Without the sample of all objects nobody knows where "none" is right.
     (blind,) = pictures([sample("ground", meta={"label": "ship"})])
     assert not blind.asks(shares)

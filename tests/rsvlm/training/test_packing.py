@@ -14,8 +14,10 @@ from rsvlm.engines.local import LocalEngine
 from rsvlm.messages import Message
 from rsvlm.render import View
 from rsvlm.tasks import TASKS
-from rsvlm.training.packing import ASK, END, Packed, collate, pack
-from rsvlm.training.tune import _answers, _loss
+from rsvlm.training.packing import ASK, END, Packed, attention, collate, pack
+from rsvlm.training.tune_check import answers_of
+from rsvlm.training.tune_loss import loss_of
+from rsvlm.training.tune_steps import Batch, located
 
 TURNS = [
     (TASKS["count"].prompt("How many ships are there?"), "3"),
@@ -33,7 +35,7 @@ def logits_of(engine: LocalEngine, batch: dict[str, Tensor], image: Tensor) -> T
     embeddings = inner.splice(ids, inner.get_input_embeddings()(ids), tokens)
     hidden = inner.language_model(
         inputs_embeds=embeddings,
-        attention_mask=batch["attention_mask"],
+        attention_mask=attention(batch["segments"]),
         position_ids=batch["position_ids"],
         use_cache=False,
     ).last_hidden_state
@@ -62,7 +64,9 @@ def test_questions_do_not_see_each_other(engine: LocalEngine, image: Tensor) -> 
         length = len(alone.input_ids)
         assert batch["position_ids"][0].tolist() == list(range(length))
         mask = torch.ones(length, length).tril().bool()
-        assert torch.equal(batch["attention_mask"][0, 0], mask)  # nothing but causal
+        assert torch.equal(
+            attention(batch["segments"])[0, 0], mask
+        )  # nothing but causal
         apart = logits_of(engine, batch, image)[0]
         rows = packed.segment == number
         assert torch.equal(packed.input_ids[rows], alone.input_ids[alone.segment == 1])
@@ -119,17 +123,22 @@ def test_filled_up_rows_weigh_nothing() -> None:
     batch = collate([row(2), row(4)], pad=9)
     assert batch["input_ids"].tolist() == [[0, 1, 9, 9], [0, 1, 2, 3]]
     assert batch["weight"].tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
-    assert batch["attention_mask"].shape == (2, 1, 4, 4)
-    assert not batch["attention_mask"][0, 0, :2, 2:].any()
+    mask = attention(batch["segments"])
+    assert mask.shape == (2, 1, 4, 4)
+    assert not mask[0, 0, :2, 2:].any()
 
 
 @torch.no_grad()
-def test_the_loss_is_the_mean_over_answers(engine: LocalEngine, image: Tensor) -> None:
+def test_the_loss_is_the_mean_overanswers_of(
+    engine: LocalEngine, image: Tensor
+) -> None:
     tokenizer, count = engine.processor.tokenizer, image.shape[0] * image.shape[1]
     batch = collate([pack(tokenizer, count, TURNS)], 0)
     width = engine.model.config.optical_config.hidden_size * 3
     features = torch.randn(3, 64, width, generator=torch.Generator().manual_seed(0))
-    loss, right = _loss(engine.model, batch, features)
+    inputs = located(batch, tokenizer.convert_tokens_to_ids("<image>"))
+    inputs["sensor_ids"] = torch.zeros(3)
+    loss, right = loss_of(engine.model, Batch(inputs, features, 1))
     tokens = engine.model.model.optical_projector(features)
     logits = logits_of(engine, batch, tokens)[0, :-1]
     each = torch.nn.functional.cross_entropy(
@@ -139,8 +148,9 @@ def test_the_loss_is_the_mean_over_answers(engine: LocalEngine, image: Tensor) -
     assert float(loss) == pytest.approx(float((each * weight).sum() / weight.sum()))
     expected = (logits.argmax(-1) == batch["input_ids"][0, 1:]).long()
     expected[weight == 0] = -1
-    assert torch.equal(right[0], expected)
-    lengths = [len(answer) for answer in _answers(right[0])]
+    assert torch.equal(right[0, 1:], expected)
+    assert right[0, 0] == -1
+    lengths = [len(answer) for answer in answers_of(right[0])]
     assert lengths == [
         len(tokenizer(answer + END, add_special_tokens=False)["input_ids"])
         for _, answer in TURNS
@@ -149,5 +159,5 @@ def test_the_loss_is_the_mean_over_answers(engine: LocalEngine, image: Tensor) -
 
 def test_answers_are_told_apart() -> None:
     row = torch.tensor([-1, 1, 0, -1, 1, -1, -1, 1, 1])
-    assert [a.tolist() for a in _answers(row)] == [[1, 0], [1], [1, 1]]
-    assert list(_answers(torch.tensor([-1, -1]))) == []
+    assert [a.tolist() for a in answers_of(row)] == [[1, 0], [1], [1, 1]]
+    assert list(answers_of(torch.tensor([-1, -1]))) == []

@@ -19,12 +19,12 @@ from rsvlm.samples import read_samples
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled
 from rsvlm.training.region_data import RegionData
+from rsvlm.training.region_loss import WEIGHTS, region_loss
+from rsvlm.training.region_steps import Draw
 from rsvlm.training.regions import (
     STRANGERS,
-    WEIGHTS,
     RegionRecipe,
     _scenes,
-    region_loss,
     train_regions,
     wordings,
 )
@@ -205,15 +205,21 @@ def test_targets_fit_the_colours_of_each_variant(data: RegionData) -> None:
 
 
 def test_a_batch_is_filled_up_to_its_largest_grid(data: RegionData) -> None:
-    batch = data.batch([0, 1, 2], [1, 1, 2], np.random.default_rng(0))
+    batch = data.batch(Draw(0, 0, (0, 1, 2)))
     rows, columns = batch["features"].shape[2:]
     for name, factor in (("heat", 2), ("size", 2), ("offset", 2), ("weight", 2),
-                         ("inside", 2), ("mask", 4), ("colours", 4)):  # fmt: skip
+                         ("inside", 2), ("mask", 4), ("colours", 4), ("prompts", 2),
+                         ("judged", 2)):  # fmt: skip
         assert batch[name].shape[-2:] == (factor * rows, factor * columns), name
-    for row, (index, variant) in enumerate([(0, 1), (1, 1), (2, 2)]):
-        h, w = data.entry(index, variant)["features"].shape[1:]
-        assert batch["inside"][row].sum() == 4 * h * w
-        assert (batch["heat"][row] * (1 - batch["inside"][row])).sum() == 0
+    grids = {
+        tuple(data.entry(0, variant)["features"].shape[1:]) for variant in range(3)
+    }
+    areas = {4 * h * w for h, w in grids}
+    assert int(batch["inside"][0].sum()) in areas
+    for row in range(3):
+        outside = 1 - batch["inside"][row]
+        assert (batch["heat"][row] * outside).sum() == 0
+        assert (batch["prompts"][row] * outside).sum() == 0
 
 
 def perfect(batch: dict[str, torch.Tensor], asked: int, strangers: int) -> RegionMaps:
@@ -229,7 +235,7 @@ def perfect(batch: dict[str, torch.Tensor], asked: int, strangers: int) -> Regio
 
 
 def test_perfect_maps_cost_little_and_give_the_boxes(data: RegionData) -> None:
-    batch = data.batch([0, 1], [0, 0])
+    batch = data.plain([0, 1])
     maps = perfect(batch, len(OBJECTS), 2)
     terms = region_loss(maps, batch, len(OBJECTS))
     assert terms.keys() == WEIGHTS.keys()
@@ -238,6 +244,9 @@ def test_perfect_maps_cost_little_and_give_the_boxes(data: RegionData) -> None:
     worse = RegionMaps(-maps.heat, maps.size + 1, maps.offset + 1, -maps.mask)
     for name, value in region_loss(worse, batch, len(OBJECTS)).items():
         assert value > terms[name] + 0.5, name
+    # Where an object has a box alone, the mask costs nothing.
+    blind = batch | {"outlined": torch.zeros_like(batch["outlined"])}
+    assert region_loss(worse, blind, len(OBJECTS))["mask"] <= 1.0  # an empty Dice
     # A stranger that is found costs as well.
     heat = maps.heat.clone()
     heat[:, -1] = 3.0
@@ -273,7 +282,7 @@ def test_pictures_of_scenes_teach_what_is_not_there(
         [Entry((forest,))], smoke_data, recipe, FeatureCache(features, "test"),
         frozen_encoder(str(encoder_folder)), 1, lambda done, total: None,
     )  # fmt: skip
-    batch = data.batch([0], [0], np.random.default_rng(0))
+    batch = data.plain([0])
     assert batch["heat"].sum() == batch["mask"].sum() == batch["weight"].sum() == 0
     labels = list(OBJECTS)
     quiet = perfect(batch, len(labels), 0)

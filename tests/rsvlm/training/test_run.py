@@ -51,7 +51,7 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, text: bytes, message: str) ->
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"'tinny'.*smoke, tiny, tiny-sar\."):
+    with pytest.raises(SettingsError, match=r"'tinny'.*smoke, tiny, tiny-gpu\."):
         load_recipe(TuneRecipe, "tinny", "tune")
 
 

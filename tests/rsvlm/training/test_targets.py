@@ -1,5 +1,7 @@
 """Targets say where the objects are: the peaks of perfect maps are the boxes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rsvlm.models.region_head import peaks
-from rsvlm.training.augment import Item
+from rsvlm.samples import Target
+from rsvlm.training.augment import Item, items_of
 from rsvlm.training.region_data import turn_entry
 from rsvlm.training.targets import region_targets
 
@@ -146,3 +149,36 @@ def test_an_unknown_label_has_a_size_but_no_heat() -> None:
     entry = entry_of([boxed("cloud", 20, 20, 60, 60)])
     assert entry["heat"].sum() == entry["mask"].sum() == 0
     assert entry["weight"].max() == 1
+
+
+def test_a_fragment_is_no_object_and_no_mistake() -> None:
+    fragment = replace(boxed("ship", 0, 30, 20, 60), whole=False)
+    whole = boxed("ship", 70, 30, 100, 60)
+    entry = entry_of([fragment, whole])
+    assert_boxes(entry, [whole])
+    heat = entry["heat"][0, 4:9, :3]  # its cells of 7 px
+    assert heat.min() >= 0.95
+    assert heat.max() < 0.99
+    assert entry["mask"][0, 9:17, :5].all()  # its pixels are those of a ship
+    assert not entry["weight"][4:9, :3].any()
+
+
+def test_a_box_alone_says_nothing_of_the_mask() -> None:
+    alone = replace(boxed("ship", 7, 28, 28, 56), outlined=False)
+    other = boxed("ship", 70, 30, 100, 60)
+    targets = region_targets([alone, other], LABELS, CELLS, 7.0, FINE)
+    assert_boxes(entry_of([alone, other]), [alone, other])
+    assert not targets.mask[0, 8:16, 2:8].any()
+    assert not targets.outlined[0, 8:16, 2:8].any()
+    assert targets.outlined[0].sum() == FINE[0] * FINE[1] - 8 * 6
+    assert targets.mask[0].sum() > 0
+    assert targets.outlined[1].all()
+
+
+def test_a_target_without_polygon_is_its_box() -> None:
+    hbb, ring = (1.0, 2.0, 3.0, 5.0), ((1.0, 2.0, 3.0, 2.0, 3.0, 5.0),)
+    box, drawn = items_of(
+        [Target(label="a", hbb=hbb), Target(label="a", hbb=hbb, polygons=ring)]
+    )
+    assert (box.hbb, box.outlined) == (hbb, False)
+    assert (drawn.hbb, drawn.outlined) == (hbb, True)

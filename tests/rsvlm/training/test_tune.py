@@ -24,11 +24,13 @@ from rsvlm.training.features import FeatureCache
 from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
 from rsvlm.training.tune_data import (
     Eye,
+    Look,
     TuneData,
     choose_pictures,
-    tune_batch,
+    draw_batch,
     turn_patches,
 )
+from rsvlm.training.tune_encode import encode_all, encode_tiles
 
 
 class Stop(Exception):
@@ -204,31 +206,28 @@ def make_data(
         store = FeatureCache(tmp_path, str(update))
         found = pictures(read_samples(smoke_data / "train.jsonl"))
         encoder = frozen_encoder(str(encoder_folder))
-        return TuneData(
-            found, smoke_data, {"optical": Eye(encoder, store)}, processor, recipe,
-            recipe.variants, lambda done, total: None,
-        )  # fmt: skip
+        eyes = {"optical": Eye(encoder, store)}
+        data = TuneData(found, smoke_data, eyes, processor, recipe, train=True)
+        encode_all(data, lambda done, total: None)
+        return data
 
     return make
 
 
 def test_an_epoch_shows_every_picture(make_data: Callable[..., TuneData]) -> None:
     data = make_data(batch=4)
-    recipe = data.recipe
     steps = len(data.pictures) // 4
-    first = [i for s in range(steps) for i in choose_pictures(data, recipe, s + 1)]
+    first = [i for s in range(steps) for i in choose_pictures(data, s + 1)]
     assert sorted(first) == list(range(len(data.pictures)))
-    second = [
-        i for s in range(steps, 2 * steps) for i in choose_pictures(data, recipe, s + 1)
-    ]
+    second = [i for s in range(steps, 2 * steps) for i in choose_pictures(data, s + 1)]
     assert sorted(second) == sorted(first)
     assert second != first
     sources = {picture.source for picture in data.pictures}
-    often = recipe.model_copy(update={"repeats": dict.fromkeys(sources, 2.0)})
-    twice = [i for s in range(2 * steps) for i in choose_pictures(data, often, s + 1)]
+    often = make_data(batch=4, repeats=dict.fromkeys(sources, 2.0))
+    twice = [i for s in range(2 * steps) for i in choose_pictures(often, s + 1)]
     assert sorted(twice) == sorted(first * 2)
-    rare = recipe.model_copy(update={"repeats": dict.fromkeys(sources, 0.0)})
-    assert choose_pictures(data, rare, 1)
+    rare = make_data(batch=4, repeats=dict.fromkeys(sources, 0.0))
+    assert choose_pictures(rare, 1)
 
 
 def test_turned_variants_are_the_turned_pictures(
@@ -238,25 +237,23 @@ def test_turned_variants_are_the_turned_pictures(
     data = make_data(tile_size=56, variants=3)
     index = next(i for i, p in enumerate(data.pictures) if p.detect)
     assert not data.one_tile(index)
-    assert data.count_tiles(index) == 1 + len(data.features(index, 0)[1:])
+    assert data.count_tiles(index) == len(data.features(Look(index, 0)))
     picture = load_picture(smoke_data / data.pictures[index].ref.path)
     assert len({data.turned(index, v) for v in range(3)}) > 1
     for variant in range(3):
-        items, size = data.items(index, variant)
+        objects = data.items(index, variant)
         shown = data.shown(index, variant)
         if variant:  # brightness and colours vary, what is where does not
             turned, _ = turn(picture, [], *data.turned(index, variant))
             alike = np.corrcoef(turned.mean(-1).ravel(), shown.mean(-1).ravel())
             assert alike[0, 1] > 0.95
-        assert size == (shown.shape[1], shown.shape[0])
-        for item in items:  # objects are brighter than the ground
+        assert (objects.width, objects.height) == (shown.shape[1], shown.shape[0])
+        for item in objects.items:  # objects are brighter than the ground
             x0, y0, x1, y1 = map(int, item.hbb)
             assert shown[y0:y1, x0:x1].max() > np.median(shown) + 50
-        made = data.processor(shown)["pixel_values"]
-        expected = data._encode(
-            frozen_encoder(str(encoder_folder)), torch.as_tensor(made)
-        )
-        assert torch.equal(expected, data.features(index, variant))
+        eye = Eye(frozen_encoder(str(encoder_folder)), data.eyes["optical"].cache)
+        expected = encode_tiles(eye, [data.cut(index, variant)], data)
+        assert torch.equal(expected, data.features(Look(index, variant)))
 
 
 def test_batches_fit_their_features(make_data: Callable[..., TuneData]) -> None:
@@ -264,7 +261,9 @@ def test_batches_fit_their_features(make_data: Callable[..., TuneData]) -> None:
     tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        batch, patches = tune_batch(data, [0, 1, 2], tokenizer, data.recipe, rng)
+        questions = data.recipe.questions
+        batch, looks = draw_batch(data, [0, 1, 2], tokenizer, questions, rng)
+        patches = torch.cat([data.features(look) for look in looks])
         assert batch["input_ids"].shape == batch["weight"].shape
         placeholders = int((batch["input_ids"] == 3).sum())
         assert placeholders == patches.shape[0] * data.processor.tokens_per_tile

@@ -17,16 +17,18 @@ from rsvlm.samples import read_samples
 from rsvlm.training.augment import load_picture, turn
 from rsvlm.training.conversations import Picture, pictures
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.tune import _loss, project
 from rsvlm.training.tune_data import (
     Eye,
+    Look,
     TuneData,
     TuneRecipe,
     read_picture,
     thinned,
-    tune_batch,
 )
+from rsvlm.training.tune_encode import encode_all, encode_tiles
+from rsvlm.training.tune_loss import loss_of, project
 from rsvlm.training.tune_start import initial_model
+from rsvlm.training.tune_steps import drawn, with_features
 
 
 @torch.no_grad()
@@ -65,9 +67,8 @@ def radar_sets(
     found = pictures(read_samples(radar_data / "train.jsonl"))
     few = [*found[:3], *(p for p in found if p.source == "radar")]
     processor = image_processor_of(model.config)
-    data = TuneData(
-        few, radar_data, eyes, processor, recipe, 3, lambda done, total: None
-    )
+    data = TuneData(few, radar_data, eyes, processor, recipe, train=True)
+    encode_all(data, lambda done, total: None)
     return data, model
 
 
@@ -78,19 +79,25 @@ def test_pictures_are_seen_by_their_encoder(
     assert data.routes == ["optical"] * 3 + ["sar"] * 5
     plain = frozen_encoder(str(encoder_folder))
     for index, sensor in enumerate(data.routes):
-        shown = data.processor(data.shown(index, 0))["pixel_values"]
+        encoders = {"optical": plain, "sar": model.model.sar_encoder}
         seen = {
-            "optical": data._encode(plain, torch.as_tensor(shown)),
-            "sar": data._encode(model.model.sar_encoder, torch.as_tensor(shown)),
+            name: encode_tiles(
+                Eye(encoder, data.eyes["sar"].cache), [data.cut(index, 0)], data
+            )
+            for name, encoder in encoders.items()
         }
         other = {"optical": "sar", "sar": "optical"}[sensor]
-        assert torch.equal(data.features(index, 0), seen[sensor])
-        assert not torch.allclose(data.features(index, 0), seen[other], atol=0.1)
+        found = data.features(Look(index, 0))
+        assert torch.equal(found, seen[sensor])
+        assert not torch.allclose(found, seen[other], atol=0.1)
     rng = np.random.default_rng(0)
     tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
-    batch, features = tune_batch(data, [4, 0], tokenizer, data.recipe, rng)
-    assert batch["sensor_ids"].tolist() == [1] + [0] * (len(features) - 1)
-    loss, _ = _loss(model, batch, features)
+    batch = with_features(
+        data, drawn(data, [4, 0], tokenizer, data.recipe.questions, rng)
+    )
+    sensors = batch.inputs["sensor_ids"].tolist()
+    assert sensors == [1] + [0] * (len(batch.features) - 1)
+    loss, _ = loss_of(model, batch)
     loss.backward()  # type: ignore[no-untyped-call]
     assert model.model.sar_projector.gain.grad is not None
     assert model.model.optical_projector.gain.grad is None

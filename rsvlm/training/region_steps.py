@@ -1,0 +1,146 @@
+"""The steps of ``rsvlm train regions``: which entries, how varied, and their targets.
+
+A step follows from the seed and its number alone, so that worker processes may prepare
+the steps to come, and a run that is continued ends like any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from rsvlm.geometry import HBB
+from rsvlm.labels import OBJECTS
+from rsvlm.models.features import cells_inside
+from rsvlm.models.region_head import CENTRE_FACTOR, MASK_FACTOR
+from rsvlm.training.mosaic import Shown
+from rsvlm.training.targets import outline_of, region_targets
+
+#: Steps that each worker is ahead.
+AHEAD = 2
+
+#: What a step learns from, by name: arrays from workers, else tensors.
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one step learns from: which entries, and the numbers that vary them."""
+
+    epoch: int
+    number: int
+    indices: tuple[int, ...]
+
+    def rng(self, seed: int, use: int) -> np.random.Generator:
+        """Return random numbers of this step; ``use`` tells streams of them apart."""
+        return np.random.default_rng([seed, self.epoch, self.number, use])
+
+
+class RegionSource(Protocol):
+    """What a run learns from."""
+
+    #: Processes that prepare steps ahead.
+    workers: int
+
+    def __len__(self) -> int: ...
+
+    def batch(self, draw: Draw) -> Batch:
+        """Return varied entries."""
+
+    def plain(self, indices: Sequence[int]) -> Batch:
+        """Return entries as they are."""
+
+
+class Steps(Dataset[Any]):
+    """The steps of a run by their place in a list of draws."""
+
+    def __init__(self, source: RegionSource, draws: Sequence[Draw]) -> None:
+        """Prepare to load the batches of draws."""
+        self.source, self.draws = source, draws
+
+    def __getitem__(self, index: int) -> Batch:
+        """Load a batch."""
+        return self.source.batch(self.draws[index])
+
+    def ahead(self) -> "DataLoader[Any]":
+        """Return the batches in order."""
+        workers = self.source.workers
+        return DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(len(self.draws)),
+            num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
+            collate_fn=_as_it_is,  # arrays, unlike tensors, need no shared memory
+            pin_memory=torch.cuda.is_available(),  # a thread then reads ahead
+        )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def draws(count: int, size: int, seed: int, epochs: range) -> list[Draw]:
+    """Return the steps of some epochs over ``count`` entries in batches of ``size``."""
+    found = []
+    for epoch in epochs:
+        order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+        parts = [tuple(order[start : start + size]) for start in range(0, count, size)]
+        found += [Draw(epoch, number, part) for number, part in enumerate(parts)]
+    return found
+
+
+def entry_targets(
+    shown: Shown, patch: int, rows: int, columns: int
+) -> dict[str, Tensor]:
+    """Return the targets of a view of ``rows`` x ``columns`` patches.
+
+    ``judged`` is 1 where objects of a label would be labelled, shape (K, 2h, 2w).
+    """
+    h, w = CENTRE_FACTOR * rows, CENTRE_FACTOR * columns
+    targets = region_targets(
+        shown.items,
+        list(OBJECTS),
+        (h, w),
+        patch / CENTRE_FACTOR,
+        (MASK_FACTOR * rows, MASK_FACTOR * columns),
+    )
+    judged = torch.zeros(len(OBJECTS), h, w)
+    for box, labels in shown.judged:
+        x0, y0, x1, y1 = (round(v * CENTRE_FACTOR / patch) for v in box)
+        known = torch.tensor([float(name in labels) for name in OBJECTS])
+        judged[:, y0 : y1 + 1, x0 : x1 + 1] = known[:, None, None]
+    return {"judged": judged, **vars(targets)}
+
+
+def drawn_prompts(
+    shown: Shown,
+    patch: int,
+    rows: int,
+    columns: int,
+    share: float,
+    rng: np.random.Generator,
+) -> NDArray[np.bool_]:
+    """Return objects that stand for their label in this step, shape (K, 2h, 2w).
+
+    Some of the labels of a view get one: the box of an object, loosely, or its outline.
+    """
+    cells = CENTRE_FACTOR * rows, CENTRE_FACTOR * columns
+    prompts = np.zeros((len(OBJECTS), *cells), bool)
+    for k, label in enumerate(OBJECTS):
+        items = [i for i in shown.items if i.label == label and i.whole]
+        if not items or rng.random() >= share:
+            continue
+        item = items[int(rng.integers(len(items)))]
+        outline = outline_of(item)
+        if rng.random() < 0.5:
+            x0, y0, x1, y1 = item.hbb
+            slack = rng.uniform(-0.1, 0.1, 4) * (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
+            outline = HBB(*(np.array(item.hbb) + slack).tolist()).to_shapely()
+        prompts[k] = cells_inside(outline, cells, patch / CENTRE_FACTOR)
+    return prompts
