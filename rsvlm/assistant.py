@@ -22,6 +22,7 @@ from rsvlm.render import View
 from rsvlm.rounds import Round, plan_rounds
 from rsvlm.scenes import SceneModel
 from rsvlm.search import State, trace_step
+from rsvlm.seeking import Seeker
 from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
 from rsvlm.tasks import choose_task, get_task
@@ -90,8 +91,11 @@ class Assistant:
         """
         self._check(rasters, question)
         start = time.perf_counter()
-        name = choose_task(question, len(rasters))[0] if task == "auto" else task
-        state = State(question, get_task(name), subject(question), [])
+        meant = Seeker(self.finder, self.scenes).implied(question, rasters)
+        name = task
+        if task == "auto":
+            name = "segment" if meant else choose_task(question, len(rasters))[0]
+        state = State(question, get_task(name), meant or subject(question), [])
         for raster in rasters:
             state.warnings += [w for w in raster.warnings if w not in state.warnings]
         registration = self._register(state, rasters)

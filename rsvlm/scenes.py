@@ -26,6 +26,8 @@ from rsvlm.search import trace_step
 BUDGET = 256
 #: Side of a window in px where the ground size of a pixel is not known.
 DEFAULT_WINDOW = 256
+#: Cells that the ground beside a class reaches from it.
+BESIDE = 3
 #: Patches of a piece of cover that is worth a region.
 FEWEST_CELLS = 3
 #: Most regions of a class; the largest stay.
@@ -182,7 +184,12 @@ def _masked(maps: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 
 
 def cover_regions(
-    found: CoverMap, label: str, raster: Raster, image: int, shape: ShapeKind
+    found: CoverMap,
+    label: str,
+    raster: Raster,
+    image: int,
+    shape: ShapeKind,
+    beside: bool = False,
 ) -> Findings:
     """Return the pieces of ground that a class covers, largest first.
 
@@ -192,11 +199,14 @@ def cover_regions(
         raster: The raster.
         image: Its index in the question.
         shape: Kind of the regions.
+        beside: Whether the ground next to the class is meant, not the class.
     """
     from rasterio.features import shapes
 
     index = found.labels.index(label)
     here = found.classes == index
+    if beside:
+        here = _grown(here, BESIDE) & ~here
     best = float(found.confidence[here].max()) if here.any() else 0.0
     regions = []
     for geometry, _ in shapes(here.astype(np.uint8), mask=here, connectivity=4):
@@ -208,10 +218,22 @@ def cover_regions(
             continue
         sure = float(found.confidence[y0:y1, x0:x1][cells].mean())
         outline = _shape(rings, cells, x0, y0, found.cell, raster, shape)
+        name = f"ground beside {label}" if beside else label
         if outline is not None:
-            regions.append((int(cells.sum()), Region(outline, label, sure, image)))
+            regions.append((int(cells.sum()), Region(outline, name, sure, image)))
     regions.sort(key=lambda item: -item[0])
     return Findings(tuple(region for _, region in regions[:MOST_REGIONS]), best)
+
+
+def _grown(cells: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    """Return cells with those up to some steps beside them."""
+    for _ in range(steps):
+        wide = np.pad(cells, 1)
+        cells = (
+            wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1]
+            | wide[1:-1, :-2] | wide[1:-1, 2:]
+        )  # fmt: skip
+    return cells
 
 
 def _filled(

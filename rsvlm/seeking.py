@@ -14,6 +14,7 @@ from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
 from rsvlm.meaning import chosen, meant
 from rsvlm.raster import Raster
+from rsvlm.reasons import implied
 from rsvlm.referring import Referring
 from rsvlm.replies import (
     area_text,
@@ -94,6 +95,14 @@ class Seeker:
             return sensor == "sar" and longest >= LEAST_SIDE
         return raster.gsd * longest >= LEAST_WINDOW * self.scenes.window_m
 
+    def implied(self, question: str, rasters: Sequence[Raster]) -> Subject | None:
+        """Return what a question means without naming it; see :mod:`rsvlm.reasons`."""
+
+        def findable(label: str) -> bool:
+            return any(self.way(label, raster) for raster in rasters)
+
+        return implied(question, findable) if self else None
+
     def can_seek(self, state: State, rasters: Sequence[Raster]) -> bool:
         """Whether the subject can be found in any image of the round."""
         label = state.subject.label if state.subject else None
@@ -128,6 +137,8 @@ class Seeker:
             if state.task.name == "vqa":
                 return None  # the engine may know
             return by_camera_text(name)
+        if subject.beside:
+            return None
         extra = self._meant(state, rasters[state.images[0]]).unused
         if extra:
             state.warnings.append(
@@ -149,6 +160,11 @@ class Seeker:
         """
         found = self._all(state, rasters, shape, zoom, purpose)
         subject = state.subject
+        for label in subject.instead if subject and not found.regions else ():
+            asked = replace(state, subject=Subject(label, label, label))
+            found = self._all(asked, rasters, shape, zoom, purpose)
+            if found.regions:
+                return found
         if subject is None or not found.regions:
             return found
 
@@ -202,7 +218,8 @@ class Seeker:
                 found = find_places(self.scenes, label, rasters[i], i, state.trace)
             else:
                 cover = self._map(state, rasters[i], i)
-                found = cover_regions(cover, label, rasters[i], i, shape)
+                beside = state.subject is not None and state.subject.beside
+                found = cover_regions(cover, label, rasters[i], i, shape, beside)
                 if purpose == "presence" and cover.share(label) < LEAST_SHARE:
                     found = Findings((), cover.share(label))
             regions += found.regions
@@ -229,6 +246,8 @@ class Seeker:
         label = state.subject.label if state.subject else None
         ways = {self.way(label, rasters[i]) for i in state.images}
         if label is None or "cover" not in ways:
+            return ""
+        if state.subject and state.subject.beside:
             return ""
         shares = [self._map(state, rasters[i], i).share(label) for i in state.images]
         places = [rasters[r.image].georeference for r in regions]

@@ -6,7 +6,7 @@ and the head of its noun is looked up among the labels.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsvlm.questions import ASKING, IMAGE, NUMBER, head_label, plain, split_options
 
@@ -169,11 +169,15 @@ class Subject:
         phrase: Description in lower case, such as ``"white ships at the pier"``.
         label: Canonical name of the head noun (``"ship"``), None for unknown words.
         noun: The noun with its adjectives, such as ``"white ships"``.
+        beside: Whether the ground next to it is meant.
+        instead: Labels that serve as well where it is not there, the best first.
     """
 
     phrase: str
     label: str | None
     noun: str
+    beside: bool = field(default=False, repr=False)
+    instead: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsvlm.instructions import INSTRUCTIONS
-from rsvlm.samples import ImageRef, Sample
+from rsvlm.samples import ImageRef, Sample, Target
 from rsvlm.tasks import get_task
 from rsvlm.training.augment import Item
 from rsvlm.training.placed import items_text, mask_text
@@ -40,6 +40,14 @@ class Picture:
         return found[0] if found else None
 
     @property
+    def objects(self) -> tuple[Target, ...]:
+        """Everything that an answer can place: all objects, or else those asked for."""
+        if self.detect:
+            return self.detect.targets
+        asked = (s for task in PLACED for s in self.by_task.get(task, ()))
+        return tuple(dict.fromkeys(t for sample in asked for t in sample.targets))
+
+    @property
     def whole(self) -> bool:
         """Whether answers are about all of it: objects, or shares of the area.
 
@@ -47,19 +55,21 @@ class Picture:
         """
         samples = [sample for group in self.by_task.values() for sample in group]
         shares = any(str(s.meta.get("kind", "")).startswith("cover") for s in samples)
-        return shares or self.detect is not None or self.ref.sensor == "sar"
+        return shares or bool(self.objects) or self.ref.sensor == "sar"
 
     @property
     def placed(self) -> bool:
         """Whether an answer tells where something is."""
-        masks = any(sample.mask for sample in self.by_task.get("segment", ()))
-        return masks or self.detect is not None
+        return any(self.questions(task) for task in PLACED)
 
     def questions(self, task: str) -> list[Sample]:
         """Return the samples of a task that an answer can be made for."""
         samples = self.by_task.get(task, [])
-        if task in PLACED:  # objects come from the sample with every one of them
-            return samples if self.detect else [s for s in samples if s.mask]
+        if task in PLACED and not self.detect:
+            # Nobody knows that there is none without the sample of every object.
+            return [s for s in samples if s.mask or s.targets]
+        if task in PLACED:
+            return samples
         return [s for s in samples if _answered(s)]
 
     def asks(self, shares: Mapping[str, int]) -> bool:
@@ -97,7 +107,7 @@ class Shown:
 
     Attributes:
         items: Its objects, in px of the picture as it is shown and in the order of
-            its sample with every object.
+            :attr:`Picture.objects`.
         width: Its width in px.
         height: Its height in px.
         quarter: Quarters that it is turned by, counter-clockwise.
@@ -124,14 +134,14 @@ def placed_turn(picture: Picture, sample: Sample, shown: Shown) -> tuple[str, st
         sample, if it has one, and the regions.
     """
     size = shown.width, shown.height
-    label = str(sample.meta["label"])
+    label = str(sample.meta["label"]) if "label" in sample.meta else None
     kind = shape_of(sample)
     question = sample.conversation[0].text
     if "side" in sample.meta:
         side = str(sample.meta["side"])
         question = turned_words(question, side, shown.quarter, shown.mirror)
     if sample.mask:
-        regions = mask_text(sample.mask, label, shown.quarter, shown.mirror)
+        regions = mask_text(sample.mask, label or "", shown.quarter, shown.mirror)
     else:
         meant = _meant(picture, sample, shown.items)
         regions = items_text(meant, label, kind, size)
@@ -149,10 +159,9 @@ def shape_of(sample: Sample) -> str:
 
 def _meant(picture: Picture, sample: Sample, items: Sequence[Item]) -> list[Item]:
     """Return the objects that a sample means, as they are shown."""
-    if "shape" not in sample.meta:  # all of a class
+    if "shape" not in sample.meta and "label" in sample.meta:  # all of a class
         return [item for item in items if item.label == sample.meta["label"]]
-    every = picture.detect.targets if picture.detect else ()
-    pairs = zip(every, items, strict=True)
+    pairs = zip(picture.objects, items, strict=True)
     return [item for target, item in pairs if target in sample.targets]
 
 

@@ -21,27 +21,29 @@ MOST_CORNERS = 8
 
 
 def items_text(
-    items: Sequence[Item], label: str, kind: str, size: tuple[int, int]
+    items: Sequence[Item], label: str | None, kind: str, size: tuple[int, int]
 ) -> str:
     """Return objects in our dialect.
 
     Args:
         items: The objects, in px of the picture as it is shown.
-        label: What they are; "" leaves it out.
-        kind: ``"hbb"``, ``"obb"``, ``"polygon"`` or ``"mask"``, one mask of all.
+        label: What they are; "" leaves it out, None takes that of each.
+        kind: ``"hbb"``, ``"obb"``, ``"polygon"`` or ``"mask"``, one mask a label.
         size: Width and height of the picture in px.
 
     Returns:
         The largest first, at most ``MOST_SHAPES``; "none" without.
     """
     largest = sorted(items, key=lambda item: -HBB(*item.hbb).area)[:MOST_SHAPES]
-    shapes: list[Shape]
+    named = [(item.label if label is None else label, item) for item in largest]
     if kind == "mask":
-        rings = [ring for item in largest for ring in item.rings]
-        shapes = [_mask(rings, size)] if rings else []
+        rings: dict[str, list[Array]] = {}
+        for name, item in named:
+            rings.setdefault(name, []).extend(item.rings)
+        regions = [Region(_mask(found, size), name) for name, found in rings.items()]
     else:
-        shapes = [_shape(item, kind) for item in largest]
-    return _text(shapes, label, size)
+        regions = [Region(_shape(item, kind), name) for name, item in named]
+    return _text(regions, size)
 
 
 def mask_text(mask: MaskRle, label: str, quarter: int, mirror: bool) -> str:
@@ -57,12 +59,12 @@ def mask_text(mask: MaskRle, label: str, quarter: int, mirror: bool) -> str:
     whole = Mask(mask.counts, (rows, columns), HBB(0, 0, columns, rows)).to_array()
     shown = np.rot90(whole, quarter)
     shown = np.ascontiguousarray(shown[:, ::-1] if mirror else shown)
-    return _text([Mask.from_array(shown)], label, (shown.shape[1], shown.shape[0]))
+    region = Region(Mask.from_array(shown), label)
+    return _text([region], (shown.shape[1], shown.shape[0]))
 
 
-def _text(shapes: Sequence[Shape], label: str, size: tuple[int, int]) -> str:
-    window = Window.whole(*size, *size)
-    return RsvlmCodec().encode([Region(shape, label) for shape in shapes], window)
+def _text(regions: Sequence[Region], size: tuple[int, int]) -> str:
+    return RsvlmCodec().encode(regions, Window.whole(*size, *size))
 
 
 def _shape(item: Item, kind: str) -> Shape:

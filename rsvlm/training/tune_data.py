@@ -194,7 +194,7 @@ class TuneData:
     def items(self, index: int, variant: int) -> Shown:
         """Return the objects of a variant, where and how it shows them."""
         picture = self.pictures[index]
-        items = items_of(picture.detect.targets) if picture.detect else []
+        items = items_of(picture.objects)
         blank = np.zeros((picture.ref.height, picture.ref.width, 3), np.uint8)
         turned = self.turned(index, variant)
         shown, moved = turn(blank, items, *turned)

@@ -141,3 +141,14 @@ def test_colours_are_read_inside_the_box(raster: Raster) -> None:
     assert white is not None
     assert min(white) > 0.8
     assert colour_of(Region(HBB(200, 5, 225, 25), "ship"), raster) is None
+
+
+def test_a_purpose_stands_for_what_serves_it(
+    assistant: Assistant, raster: Raster
+) -> None:
+    answer = assistant.ask([raster], "Which of these can get across the river?")
+    assert answer.task == "segment"
+    assert {region.label for region in answer.regions} == {"bridge"}
+    none = assistant.ask([raster], "Where could I sprint for my sports day?")
+    assert none.abstained  # this finder knows no track field, and says so
+    assert "ground track field" in none.text

@@ -113,6 +113,28 @@ def test_a_region_in_the_question_is_turned() -> None:
     assert answer == "ship [700,600,900,600,900,1000,700,1000]"
 
 
+def test_objects_are_those_asked_for_where_not_all_are_known() -> None:
+    asked: dict[str, Any] = {
+        "meta": {"kind": "asked"},
+        "conversation": (Turn(role="user", text="It?"),),
+    }
+    (picture,) = pictures([
+        sample("ground", targets=(TANK,), **asked),
+        sample("segment", targets=(SHIP, TANK), **asked),
+        sample("ground", **asked),
+    ])  # fmt: skip
+    assert picture.objects == (TANK, SHIP)
+    assert picture.whole
+    assert picture.placed
+    shown = Shown(items_of(picture.objects), 100, 50)
+    rng = np.random.default_rng(0)
+    turns = draw_turns(picture, shown, {"ground": 9, "segment": 9}, rng, plain=True)
+    answers = {answer for _, answer in turns}
+    assert answers == {
+        "tank [800,0,1000,400]", "tank [800,0,1000,400]; ship [100,0,300,400]",
+    }  # fmt: skip
+
+
 def test_a_sentence_names_what_is_meant() -> None:
     said = {"answer": "The ship could sail."}
     _, answer = placed("segment", "What floats?", "hbb", **said)

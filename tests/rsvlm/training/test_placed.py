@@ -63,6 +63,14 @@ def test_one_mask_covers_all_objects() -> None:
     assert region.shape.hbb.iou(HBB(10, 10, 170, 90)) > 0.8
 
 
+@pytest.mark.parametrize(("kind", "found"), [("hbb", 3), ("mask", 2)])
+def test_each_object_has_its_own_label(kind: str, found: int) -> None:
+    items = [disc(30, 30, 20), disc(150, 70, 20), ASKEW]
+    regions = RsvlmCodec().parse(items_text(items, None, kind, SIZE), WHOLE)
+    assert {region.label for region in regions} == {"tank", "ship"}
+    assert len(regions) == found
+
+
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_mask_turns_with_its_picture(quarter: int, mirror: bool) -> None:

@@ -21,7 +21,13 @@ from rsvlm.training.tune_data import Eye, Look, Part, TuneData, TuneRecipe
 from rsvlm.training.tune_encode import encode_all, normalised
 from rsvlm.training.tune_loss import loss_of
 from rsvlm.training.tune_start import add_updates, find_start, initial_model
-from rsvlm.training.tune_steps import ahead, drawn, steps_ahead, with_features
+from rsvlm.training.tune_steps import (
+    Drawer,
+    ahead,
+    drawn,
+    steps_ahead,
+    with_features,
+)
 
 
 @pytest.fixture
@@ -65,6 +71,17 @@ def test_worker_processes_make_the_same_batches(
         for name, value in one.inputs.items():
             assert torch.equal(value, other.inputs[name]), name
         assert torch.equal(one.features, other.features)
+
+
+def test_each_step_asks_anew(
+    make_data: Callable[[str], TuneData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data("anew")
+    tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
+    monkeypatch.setattr(tune_steps, "choose_pictures", lambda data, step: [0])
+    drawer = Drawer(data, tokenizer)
+    asked = {drawer[step][0]["input_ids"].tobytes() for step in range(1, 7)}
+    assert len(asked) > 3
 
 
 def test_a_source_has_its_own_number_of_variants(
