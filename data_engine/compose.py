@@ -11,7 +11,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from rsvlm.data_engine.compose_reasons import reason_samples
+from rsvlm.data_engine.compose_regions import region_samples
 from rsvlm.data_engine.compose_sensors import sensor_samples
+from rsvlm.data_engine.compose_texts import text_samples
 from rsvlm.data_engine.phrases import (
     CLASS_CAPTIONS,
     OBJECT_CAPTIONS,
@@ -55,8 +58,9 @@ def compose(
     Returns:
         The samples, in a fixed order.
     """
+    samples: list[Sample] = []
     if record.sensor != "optical" or record.partner or record.cover:
-        return list(sensor_samples(Writer(record, split, seed), frequency or {}))
+        samples += sensor_samples(Writer(record, split, seed), frequency or {})
     targets = tuple(
         target.model_copy(update={"label": canonical_name(target.label)})
         for target in record.targets
@@ -69,11 +73,13 @@ def compose(
         objects=tuple(map(canonical_name, record.objects)),
     )
     writer = Writer(record, split, seed)
-    samples: list[Sample] = []
-    if record.label:
+    if record.label and not record.aircraft:  # of a type of aircraft it is no scene
         samples += _scene_samples(writer, record.label)
     if record.objects:
         samples += _object_samples(writer, frequency or {})
+        samples += region_samples(writer, frequency or {})
+    samples += reason_samples(writer, frequency or {})
+    samples += text_samples(writer)
     return samples
 
 

@@ -1,0 +1,1 @@
+"""From maps to texts: OpenStreetMap extracts, land-cover rasters, lists of places."""
