@@ -155,7 +155,7 @@ def _made_folder(benchmark: Benchmark, root: Path) -> Path | None:
                 f"which is none of: {', '.join(RECIPES)}. Correct data.build."
             )
         code = Path(data_engine.__file__).parent
-        sources = RECIPES[benchmark.data.build].sources
+        sources = [entry.kind for entry in RECIPES[benchmark.data.build].sources]
         inputs = [SOURCES[s].root(root) / f for s in sources for f in SOURCES[s].files]
         name = benchmark.data.build
     elif _is_ours(benchmark):

@@ -1,7 +1,11 @@
 """Builds a folder of training and evaluation samples from a recipe.
 
-The folder holds ``images/``, one JSONL file a split and ``run.json``. The same recipe,
-inputs and seed give the same bytes; ``run.json`` alone also tells when it was made.
+The folder holds ``images/``, one JSONL file a split, ``run.json`` and, where there are
+filters, ``dropped.jsonl``. The same recipe, inputs and seed give the same bytes;
+``run.json`` alone also tells when it was made.
+
+Every source is read twice, one image at a time: once to see which classes there are and
+what has to be left out, once to compose. So memory does not grow with the images.
 """
 
 import importlib.metadata
@@ -10,49 +14,31 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from rsvlm.data_engine.captions_sensors import NAMED
 from rsvlm.data_engine.compose import compose
 from rsvlm.data_engine.compose_search import text_search
+from rsvlm.data_engine.filters import Dropped, Filters, Sieve, dropped_rows
+from rsvlm.data_engine.licences import Use, require
 from rsvlm.data_engine.phrases import canonical_name
-from rsvlm.data_engine.records import SPLITS, Record, missing
-from rsvlm.data_engine.sources import SOURCES, Source
+from rsvlm.data_engine.recipes import RECIPES, Recipe, Taken, find_recipe, taken
+from rsvlm.data_engine.records import SPLITS, Record, Split
 from rsvlm.data_engine.writer import image_path
-from rsvlm.errors import SettingsError, UnknownNameError
-from rsvlm.samples import Sample
+from rsvlm.errors import SettingsError
+from rsvlm.samples import Sample, stamped
 from rsvlm.training.run import revision
+
+__all__ = ["PACKAGES", "RECIPES", "Recipe", "build"]
 
 #: Packages whose version can change what is built.
 PACKAGES = ("rsvlm", "numpy", "pillow", "pydantic")
+#: Splits by how much they count: of two images of one scene, the first one stays.
+BY_RANK: tuple[Split, ...] = ("test", "val", "train")
 
-
-class Recipe(BaseModel):
-    """What a build takes in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    sources: tuple[str, ...] = Field(min_length=1, description="names of sources")
-
-
-#: Recipes that ship.
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(name="smoke", sources=("synthetic", "synthetic_pairs")),
-        Recipe(name="tiny", sources=("vhr10", "rsscn7")),
-        Recipe(name="sensors", sources=("optical_sar", "sar_acd", "floods")),
-        Recipe(
-            name="aligned",
-            sources=("optical_sar", "sar_acd", "floods", "vhr10", "rsscn7"),
-        ),
-    )
-}
+Say = Callable[[str], None]
 
 
 def build(
@@ -60,28 +46,30 @@ def build(
     data: Path,
     out: Path,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    progress: Say | None = None,
+    use: Use | None = None,
 ) -> None:
     """Write the samples of a recipe.
 
     Args:
-        recipe: Name of a recipe.
+        recipe: Name of a recipe, or path of a TOML file.
         data: Folder that holds one folder a source.
         out: Folder to write; files of an earlier build are replaced.
         seed: Draws wordings and absent classes; never the split.
         progress: Called with a line of text now and then.
+        use: What the samples are for; sources that do not allow it are refused.
 
     Raises:
-        UnknownNameError: If there is no such recipe.
-        SettingsError: If the data folder lacks a file, or ``out`` is a file.
+        UnknownNameError: If there is no such recipe, source or setting.
+        SettingsError: If the data folder lacks a file, ``out`` is a file, or a source
+            does not allow the use.
         ParseError: If an input does not hold what its format requires.
     """
-    if recipe not in RECIPES:
-        raise UnknownNameError("recipe", recipe, RECIPES)
     start = time.time()
-    chosen = RECIPES[recipe]
-    sources = [SOURCES[name] for name in chosen.sources]
-    inputs = _hash_inputs(sources, data)
+    chosen, folder = find_recipe(recipe)
+    sources = taken(chosen, folder, data)
+    require(use, {source.name: source.terms for source in sources})
+    inputs = {key: value for s in sources for key, value in s.hashes().items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -90,77 +78,125 @@ def build(
         ) from None
     # It marks a complete folder, so it goes first and comes back last.
     (out / "run.json").unlink(missing_ok=True)
+    view = _overview(sources, chosen.filters, folder, progress or (lambda line: None))
     counts: Counter[tuple[str, str, str]] = Counter()
     for split in SPLITS:
-        samples: list[Sample] = []
-        for source in sources:
-            records = list(source.read(source.root(data), split))
-            if progress:
-                progress(f"{source.name} {split}: {len(records)} images")
-            frequency = _frequency(records)
-            for record in records:
-                _write(out / image_path(record), record.image)
-                samples += compose(record, split, seed, frequency)
-            samples += text_search(records, split)
-        _write(out / f"{split}.jsonl", _jsonl(samples))
-        counts.update((s.split, s.source, s.task) for s in samples)
+        lines = (
+            _counted(sample, counts)
+            for source in sources
+            for sample in _samples(source, split, seed, view, out)
+        )
+        _write_lines(out / f"{split}.jsonl", lines)
     run = {
-        "recipe": chosen.model_dump(mode="json"),
+        "recipe": chosen.model_dump(mode="json", exclude_defaults=True),
         "seed": seed,
+        "use": use,
         "inputs": inputs,
         "licences": {source.name: source.licence for source in sources},
+        "terms": {s.name: _terms(s) for s in sources},
         "counts": _tree(counts),
+        "filters": view.sieve.report() if view.sieve else None,
         "revision": revision(),
         "packages": _versions(),
         "start": _utc(start),
         "end": _utc(time.time()),
     }
+    if view.sieve:
+        rows = dropped_rows(view.sieve.dropped.values())
+        texts = (json.dumps(row, ensure_ascii=False) for row in rows)
+        _write_lines(out / "dropped.jsonl", texts)
     _write(out / "run.json", (json.dumps(run, indent=1) + "\n").encode())
 
 
-def _hash_inputs(sources: Sequence[Source], data: Path) -> dict[str, str]:
-    """Return "source/file" -> SHA-256 of every input.
+@dataclass
+class _Overview:
+    """What is known of all records before the first one is composed."""
 
-    Raises:
-        SettingsError: If a folder or a file is missing.
-    """
-    hashes = {}
-    for source in sources:
-        root = source.root(data)
-        if source.files and not root.is_dir():
-            raise missing(root)
-        for name in source.files:
-            path = root / name
-            if not path.is_file():
-                raise missing(path)
-            with path.open("rb") as file:
-                digest = sha256()
-                while block := file.read(1 << 20):
-                    digest.update(block)
-            hashes[f"{source.name}/{name}"] = digest.hexdigest()
-    return hashes
+    sieve: Sieve | None
+    frequency: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+
+    def kept(self, source: Taken, split: Split) -> Iterator[Record]:
+        """Yield the records of a source that stay, as they are composed."""
+        for record in source.read(split):
+            if self.sieve is None:
+                yield record
+            elif self.sieve.stays(record, split):
+                mended = self.sieve.mended(record, split)
+                yield self.sieve.agreeing(self.sieve.paired(mended, split), split)
 
 
-def _frequency(records: Iterable[Record]) -> dict[str, int]:
-    """Return canonical object or land-cover class -> number of images that show it."""
-    counts: Counter[str] = Counter()
-    for record in records:
-        counts.update({canonical_name(target.label) for target in record.targets})
-        counts.update(name for name, share in record.cover.items() if share >= NAMED)
-    return dict(counts)
+def _overview(
+    sources: Sequence[Taken], filters: Filters | None, folder: Path, say: Say
+) -> _Overview:
+    sieve = Sieve(filters) if filters else None
+    classes: dict[tuple[str, str, str], frozenset[str]] = {}
+    if sieve:
+        sieve.look_at_evaluation(folder)
+    for split in BY_RANK:
+        for source in sources:
+            count = 0
+            for record in source.read(split):
+                count += 1
+                if sieve:
+                    record = sieve.mended(record, split, is_counted=True)
+                    sieve.look(record, split)
+                classes[split, source.name, record.name] = _classes(record)
+            say(f"{source.name} {split}: {count} images")
+    dropped: dict[tuple[str, str, str], Dropped] = {}
+    if sieve:
+        sieve.decide()
+        dropped = sieve.dropped
+        say(f"left out: {len(dropped)} images")
+    view = _Overview(sieve)
+    for key, names in classes.items():
+        if key not in dropped:
+            view.frequency.setdefault(key[:2], Counter()).update(names)
+    return view
 
 
-def _jsonl(samples: Iterable[Sample]) -> bytes:
-    lines = (
-        json.dumps(
-            sample.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            | {"schema": sample.schema_},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        for sample in samples
-    )
-    return "".join(f"{line}\n" for line in lines).encode()
+def _samples(
+    source: Taken, split: Split, seed: int, view: _Overview, out: Path
+) -> Iterator[Sample]:
+    frequency = dict(view.frequency.get((split, source.name), {}))
+    pieces = []
+    for record in view.kept(source, split):
+        _write(out / image_path(record), record.image)
+        yield from compose(record, split, seed, frequency)
+        if split == "test" and record.is_piece:
+            pieces.append(record)
+    yield from text_search(pieces, split)
+
+
+def _classes(record: Record) -> frozenset[str]:
+    """Return the canonical object and land-cover classes that an image shows."""
+    names = {canonical_name(target.label) for target in record.targets}
+    names |= {name for name, share in record.cover.items() if share >= NAMED}
+    return frozenset(names)
+
+
+def _counted(sample: Sample, counts: Counter[tuple[str, str, str]]) -> str:
+    counts[sample.split, sample.source, sample.task] += 1
+    return stamped(sample)
+
+
+def _terms(source: Taken) -> dict[str, str] | None:
+    terms = source.terms
+    if terms is None:
+        return None
+    return {
+        "spdx": terms.spdx,
+        "use": terms.use,
+        "attribution": terms.attribution,
+    }
+
+
+def _write_lines(path: Path, lines: Iterator[str]) -> None:
+    """Write a text file line by line so that it is either whole or not there."""
+    draft = path.with_name(f".{path.name}.part")
+    with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        for line in lines:
+            file.write(f"{line}\n")
+    os.replace(draft, path)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -4,21 +4,51 @@ A source reads a public format and nothing else; :mod:`rsvlm.data_engine.compose
 turns its records into questions and answers.
 """
 
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from rsvlm.errors import ParseError, SettingsError
-from rsvlm.samples import MaskRle, Target
+from rsvlm.errors import SettingsError
+from rsvlm.formats import tars
+from rsvlm.samples import SPLITS, MaskRle, Split, Target
 
-Split = Literal["train", "val", "test"]
+__all__ = [
+    "SPLITS",
+    "Question",
+    "Record",
+    "Sensor",
+    "Split",
+    "hold_out",
+    "missing",
+    "read_tar",
+]
+
 Sensor = Literal["optical", "sar", "multispectral"]
 
-#: Splits in the order that they are written.
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about an image with what is right, as the source words them.
+
+    Attributes:
+        text: The question; ``[..]`` boxes in it are those of :mod:`rsvlm.codec`.
+        answers: Accepted answers, the first as the assistant says it.
+        kind: Kind of question, as upstream calls it.
+        task: Task of the sample.
+        targets: Objects meant, where the answer is a place.
+        mask: Ground meant, where the answer is a mask; with neither, there is none.
+        options: Choices, in order, where the question lists them.
+    """
+
+    text: str
+    answers: tuple[str, ...] = ()
+    kind: str | None = None
+    task: str = "vqa"
+    targets: tuple[Target, ...] = ()
+    mask: MaskRle | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +71,15 @@ class Record:
             aircraft.
         sensor: What took the image.
         gsd_m: m/px on the ground, None where unknown.
+        crs: Coordinate reference system where the image lies on a map.
+        transform: Affine of pixels to ``crs``, rasterio order.
+        bounds_lonlat: West, south, east and north, degrees, where it is known.
         cover: Land-cover class -> share of the classified ground, empty where nothing
             is known about it.
         places: What else is there, such as "harbour".
         masks: Land-cover class -> where it is; ground in none of them is not classified.
+        captions: Sentences that describe the image, as the source words them.
+        questions: Questions and their answers, as the source words them.
         partner: The image of the same ground by another sensor; it is a record of the
             source too.
         is_piece: Whether it is cut from another image of the source, which then stands
@@ -65,9 +100,14 @@ class Record:
     aircraft: tuple[str, ...] = ()
     sensor: Sensor = "optical"
     gsd_m: float | None = None
+    crs: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    bounds_lonlat: tuple[float, float, float, float] | None = None
     cover: Mapping[str, float] = field(default_factory=dict)
     places: tuple[str, ...] = ()
     masks: Mapping[str, MaskRle] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
+    questions: "tuple[Question, ...]" = ()
     partner: "Record | None" = None
     is_piece: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -103,24 +143,9 @@ def read_tar(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         SettingsError: If there is no such file.
         ParseError: If it is no tar or lacks a member.
     """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for name in names:
-                member = tar.extractfile(name)
-                if member is None:
-                    raise KeyError(name)
-                yield name, member.read()
-    except FileNotFoundError:
-        raise missing(path) from None
-    except KeyError:
-        raise ParseError(
-            f"{path.name} has no file {name!r}, which the labels name. "
-            "Fetch the tar and the labels again."
-        ) from None
-    except tarfile.TarError as error:
-        raise ParseError(
-            f"{path.name} is no readable tar ({error}). Fetch the file again."
-        ) from None
+    if not path.is_file():
+        raise missing(path)
+    yield from tars.read_tar(path, names)
 
 
 def missing(path: Path) -> SettingsError:

@@ -30,6 +30,9 @@ def image_ref(record: Record) -> ImageRef:
         sensor=record.sensor,
         gsd_m=record.gsd_m,
         sha256=sha256(record.image).hexdigest(),
+        crs=record.crs,
+        transform=record.transform,
+        bounds_lonlat=record.bounds_lonlat,
     )
 
 

@@ -6,13 +6,35 @@ from pathlib import Path
 
 from rsvlm.data_engine.records import Record, Split
 from rsvlm.data_engine.sources import (
+    asked,
+    captions,
+    classes,
+    coco,
+    dior,
+    dior_rsvg,
+    dota,
+    earthreason,
+    fair1m,
     floods,
+    hrsid,
+    instructions,
+    maps,
+    neon,
     optical_sar,
+    pasted,
+    refsegrs,
+    rrsisd,
     rsscn7,
     sar_acd,
+    sen1floods11,
+    ssdd,
+    synth,
     synthetic,
     synthetic_pairs,
+    torchgeo_sets,
     vhr10,
+    voc,
+    xview3,
 )
 
 
@@ -24,7 +46,7 @@ class Source:
         name: Name of the source.
         read: Yields the records of a split, given the source's folder.
         licence: Terms of its images and labels.
-        files: Files that it reads, relative to its folder.
+        files: Files that it reads, or patterns of them, relative to its folder.
         folder: Its folder below the data folder, where that has another name.
     """
 
@@ -67,5 +89,39 @@ SOURCES = {
         Source(floods.NAME, floods.read, floods.LICENCE, floods.FILES, floods.FOLDER),
         Source(synthetic.NAME, synthetic.read, synthetic.LICENCE),
         Source(synthetic_pairs.NAME, synthetic_pairs.read, synthetic_pairs.LICENCE),
+        Source(synth.OPTICAL, synth.read, synth.LICENCE),
+        Source(synth.SAR, synth.read_sar, synth.LICENCE),
+        Source(maps.NAME, maps.read, maps.LICENCE),
+        Source(pasted.NAME, pasted.read, pasted.LICENCE, pasted.FILES, pasted.FOLDER),
+        *(Source(n, read, captions.licence(n)) for n, read in captions.READ.items()),
+        *(Source(n, read, asked.LICENCE[n]) for n, read in asked.READ.items()),
+        *(
+            Source(n, read, instructions.LAYOUTS[n].licence)
+            for n, read in instructions.READ.items()
+        ),
+        *(Source(n, read, classes.LICENCE[n]) for n, read in classes.READ.items()),
+        *(
+            Source(n, read, torchgeo_sets.LICENCE[n])
+            for n, read in torchgeo_sets.READ.items()
+        ),
+        Source(coco.NAME, coco.read, coco.LICENCE, ("**/*.json",)),
+        Source(voc.NAME, voc.read, voc.LICENCE, ("**/*.xml",)),
+        Source(dota.NAME, dota.read, dota.LICENCE, ("**/label*/**/*.txt",)),
+        Source(dior.NAME, dior.read, dior.LICENCE, ("**/ImageSets/Main/*.txt",)),
+        Source(fair1m.NAME, fair1m.read, fair1m.LICENCE, ("**/labelXml*/**/*.xml",)),
+        Source(dior_rsvg.NAME, dior_rsvg.read, dior_rsvg.LICENCE, ("*.txt",)),
+        Source(rrsisd.NAME, rrsisd.read, rrsisd.LICENCE, ("**/refs(unc).p",)),
+        Source(refsegrs.NAME, refsegrs.read, refsegrs.LICENCE, ("**/output_*.txt",)),
+        Source(earthreason.NAME, earthreason.read, earthreason.LICENCE, ("**/*.json",)),
+        Source(hrsid.NAME, hrsid.read, hrsid.LICENCE, hrsid.FILES),
+        Source(ssdd.NAME, ssdd.read, ssdd.LICENCE, ssdd.FILES),
+        Source(xview3.NAME, xview3.read, xview3.LICENCE, xview3.FILES),
+        Source(
+            sen1floods11.NAME,
+            sen1floods11.read,
+            sen1floods11.LICENCE,
+            sen1floods11.FILES,
+        ),
+        Source(neon.NAME, neon.read, neon.LICENCE, neon.FILES, neon.FOLDER),
     )
 }

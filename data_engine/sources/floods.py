@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.data_engine.records import Record, Split, missing
+from rsvlm.data_engine.records import Record, Sensor, Split, missing
 from rsvlm.errors import ImageError, ParseError
 from rsvlm.samples import MaskRle
 
@@ -48,9 +48,28 @@ def read(root: Path, split: Split) -> Iterator[Record]:
     """
     if split != "val":
         return
+    image, label = (root / name for name in FILES)
+    yield chip(image, label, NAME, LICENCE)
+
+
+def chip(
+    image: Path, label: Path, source: str, licence: str, sensor: Sensor = "sar"
+) -> Record:
+    """Return a chip with the mask of its water.
+
+    Args:
+        image: The image, kept byte for byte.
+        label: Its label, on the same grid.
+        source: Name of the source.
+        licence: Terms of image and label.
+        sensor: What took the image.
+
+    Raises:
+        SettingsError: If a file is missing.
+        ParseError: If a file is no image, or the grids differ.
+    """
     from rsvlm.masks import Mask
 
-    image, label = (root / name for name in FILES)
     labels, gsd_m = _read(label)
     pixels, _ = _read(image)
     if pixels.shape != labels.shape:
@@ -60,14 +79,14 @@ def read(root: Path, split: Split) -> Iterator[Record]:
         )
     height, width = labels.shape
     mask = Mask.from_array(labels == WATER)
-    yield Record(
+    return Record(
         image=image.read_bytes(),
         name=image.name,
         width=width,
         height=height,
-        source=NAME,
-        licence=LICENCE,
-        sensor="sar",
+        source=source,
+        licence=licence,
+        sensor=sensor,
         gsd_m=gsd_m,
         masks={"water": MaskRle(size=(height, width), counts=mask.counts)},
         meta={

@@ -62,6 +62,8 @@ class Tile:
         part: Which tar holds it, ``train`` or ``test``.
         region: Where it lies.
         gsd_m: m/px on the ground; the nominal 10 m are Mercator metres.
+        epsg: Code of its CRS.
+        transform: Affine of its pixels to the CRS, rasterio order.
         corners: Longitude and latitude of the upper left, upper right, lower right and
             lower left corner, degrees.
     """
@@ -71,6 +73,22 @@ class Tile:
     region: str
     gsd_m: float
     corners: tuple[tuple[float, float], ...]
+    epsg: int | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+
+    def georeference(
+        self, left: int, top: int, width: int, height: int, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """Return what a record says about the place of a part of the tile."""
+        west, north = self.place(left, top, shape)
+        east, south = self.place(left + width, top + height, shape)
+        sides = (round(side, 6) for side in (west, south, east, north))
+        facts: dict[str, Any] = {"bounds_lonlat": tuple(sides)}
+        if self.epsg and self.transform:
+            a, b, c, d, e, f = self.transform
+            x, y = a * left + b * top + c, d * left + e * top + f
+            facts |= {"crs": f"EPSG:{self.epsg}", "transform": (a, b, x, d, e, y)}
+        return facts
 
     def place(self, x: float, y: float, shape: tuple[int, ...]) -> tuple[float, float]:
         """Return longitude and latitude of a pixel; in so small a tile to within 1 px."""
@@ -122,6 +140,8 @@ def read_tiles(path: Path) -> list[Tile]:
                 region=row["region"],
                 gsd_m=float(row["ground_pixel_m"]),
                 corners=tuple((float(x), float(y)) for x, y in row["corners_lonlat"]),
+                epsg=row.get("epsg"),
+                transform=tuple(row["transform"]) if "transform" in row else None,
             )
             for row in rows
             if not row["location_uncertain"] and not row["duplicate_of"]
@@ -156,6 +176,7 @@ def _records(
         ".webp",
         {"optical": optical_file, "sar": sar_file},
         shape,
+        **tile.georeference(0, 0, shape[1], shape[0], shape),
         masks=masks(cells, shape),
         meta=where | {"lonlat": [round(lon, 6), round(lat, 6)]} | WEAK,
     )
@@ -176,6 +197,7 @@ def _records(
                     "sar": _png(sar[top:low, left:right]),
                 },
                 (PIECE, PIECE),
+                **tile.georeference(left, top, PIECE, PIECE, shape),
                 cover=cover,
                 places=places(Box(west, south, east, north), cover),
                 is_piece=True,

@@ -8,15 +8,12 @@ Source:
     object detection in VHR optical remote sensing images", IEEE TGRS 2016.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rsvlm.data_engine.records import Record, Split, hold_out, missing, read_tar
-from rsvlm.errors import ParseError
-from rsvlm.samples import Target
+from rsvlm.formats.coco import read_coco
 
 NAME = "vhr10"
 LICENCE = (
@@ -48,53 +45,28 @@ def read(root: Path, split: Split) -> Iterator[Record]:
     """
     part = "test" if split == "test" else "train"
     path = root / f"instances_{part}.json"
-    try:
-        coco = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise missing(path) from None
-    except ValueError as error:
-        raise ParseError(
-            f"{path.name} is no JSON ({error}). Fetch the file again."
-        ) from None
-    try:
-        yield from _records(coco, root / f"images_{part}.tar", split)
-    except (KeyError, TypeError) as error:
-        raise ParseError(
-            f"{path.name} is no COCO file: {error!r} is missing or of another form. "
-            "Fetch the file again."
-        ) from None
-
-
-def _records(coco: dict[str, Any], tar: Path, split: Split) -> Iterator[Record]:
-    classes = {entry["id"]: entry["name"] for entry in coco["categories"]}
-    targets: dict[int, list[Target]] = defaultdict(list)
-    for entry in coco["annotations"]:
-        label = classes[entry["category_id"]]
-        targets[entry["image_id"]].append(_target(label, entry))
-    entries = {image["file_name"]: image for image in coco["images"]}
-    names = [name for name in entries if split == "test" or _stem(name) not in DROPPED]
+    if not path.is_file():
+        raise missing(path)
+    # Upstream vertices are indices of pixels, as the boxes show, which reach one pixel
+    # further than the largest vertex; the centre of pixel i lies at i + 0.5.
+    coco = read_coco(path, vertex_offset=0.5)
+    images = {image.file_name: image for image in coco.images}
+    names = [name for name in images if split == "test" or _stem(name) not in DROPPED]
     if split != "test":
         val = hold_out(_groups(names), VAL_IMAGES, NAME)
         names = [name for name in names if (name in val) == (split == "val")]
-    for name, data in read_tar(tar, names):
+    for name, data in read_tar(root / f"images_{part}.tar", names):
+        image = images[name]
         yield Record(
             image=data,
             name=name,
-            width=entries[name]["width"],
-            height=entries[name]["height"],
+            width=image.width or 0,
+            height=image.height or 0,
             source=NAME,
             licence=LICENCE,
-            targets=tuple(targets[entries[name]["id"]]),
-            objects=tuple(classes.values()),
+            targets=image.targets,
+            objects=coco.classes,
         )
-
-
-def _target(label: str, entry: dict[str, Any]) -> Target:
-    x, y, width, height = entry["bbox"]
-    # Upstream vertices are indices of pixels, as the boxes show, which reach one pixel
-    # further than the largest vertex; the centre of pixel i lies at i + 0.5.
-    rings = (tuple(value + 0.5 for value in ring) for ring in entry["segmentation"])
-    return Target(label=label, hbb=(x, y, x + width, y + height), polygons=tuple(rings))
 
 
 def _groups(names: list[str]) -> list[list[str]]:

@@ -1,26 +1,18 @@
-"""Captions as AMFMN's retrieval code keeps them: two text files a split.
+"""Captions as AMFMN's retrieval code keeps them: one caption sample an image.
 
-``<split>_caps*.txt`` has a caption a line, ``<split>_filename*.txt`` the image of each
-line (five lines in a row share one), or one line an image for five captions.
-
-Source:
-    Yuan et al., "Exploring a Fine-Grained Multiscale Method for Cross-Modal Remote
-    Sensing Image Retrieval", IEEE TGRS 2022; code xiaoyuan1996/AMFMN.
+The files are read by :mod:`rsvlm.formats.amfmn`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import SPLITS, Split, asked, found, read_text
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.amfmn import read_amfmn
 from rsvlm.samples import Sample
 
 SOURCE = "amfmn"
 LICENCE = "terms of the data set behind the files (RSICD, RSITMD, ..), research only"
 QUESTION = "Describe the image."
-#: Captions of one image.
-PER_IMAGE = 5
 
 
 def convert(root: Path) -> Iterator[Sample]:
@@ -29,54 +21,14 @@ def convert(root: Path) -> Iterator[Sample]:
     Raises:
         ParseError: If there are no such files, or their lines do not fit together.
     """
-    images = Images(root, "images")
-    found(root, "*_caps*.txt")  # says what is missing when there is no split at all
-    for split in SPLITS:
-        captions = sorted(root.rglob(f"{split}_caps*.txt"))
-        if captions:
-            names = found(captions[0].parent, f"{split}_filename*.txt")
-            yield from _split(captions[0], names[0], split, images)
-
-
-def _split(caps: Path, names: Path, split: Split, images: Images) -> Iterator[Sample]:
-    by_image = _grouped(_lines(caps), _lines(names), caps, names)
-    for name, captions in by_image.items():
-        kept = tuple(text for text in captions if text)
-        if kept:
-            yield Sample(
-                id=f"{SOURCE}/{name}",
-                images=(images.ref(name, names.name),),
-                task="caption",
-                conversation=asked(QUESTION),
-                answers=kept,
-                source=SOURCE,
-                licence=LICENCE,
-                split=split,
-            )
-
-
-def _grouped(
-    captions: list[str], names: list[str], caps: Path, files: Path
-) -> dict[str, list[str]]:
-    if len(captions) == PER_IMAGE * len(names):
-        names = [name for name in names for _ in range(PER_IMAGE)]
-    if len(captions) != len(names):
-        raise ParseError(
-            f"{caps.name} has {len(captions)} lines, {files.name} {len(names)}. "
-            f"Give one name a caption, or one for {PER_IMAGE} captions."
+    for found in read_amfmn(root):
+        yield Sample(
+            id=f"{SOURCE}/{found.name}",
+            images=(found.image,),
+            task="caption",
+            conversation=asked(QUESTION),
+            answers=found.captions,
+            source=SOURCE,
+            licence=LICENCE,
+            split=found.split,
         )
-    by_image: dict[str, list[str]] = {}
-    for number, (name, caption) in enumerate(zip(names, captions, strict=True), 1):
-        if not name:
-            raise ParseError(
-                f"{files.name}, line {number}: no name. Fetch the file again."
-            )
-        by_image.setdefault(name, []).append(caption)
-    return by_image
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the stripped lines; an empty one counts, for it keeps the files in step."""
-    text = read_text(path)
-    lines = [line.strip() for line in text.split("\n")]
-    return lines[:-1] if text.endswith("\n") else lines

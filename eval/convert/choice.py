@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rsvlm.eval.convert.images import Images, read_mask
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.options import letters_of, option_texts, split_question
-from rsvlm.eval.convert.upstream import Fields, asked, entries, found, read_json
+from rsvlm.formats.images import Images, read_mask
+from rsvlm.formats.upstream import Fields, entries, found, read_json
 from rsvlm.samples import ImageRef, Sample, Target
 
 SOURCE = "choice"

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import (
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import (
     Fields,
     as_fields,
-    asked,
     found,
     read_json,
     read_objects,

@@ -1,32 +1,17 @@
-"""RSICD, RSITMD, UCM-Captions and Sydney-Captions: captions in Karpathy's JSON.
+"""RSICD, RSITMD, UCM-Captions and Sydney-Captions: one caption sample an image.
 
-``dataset*.json`` holds ``{"images": [{"filename", "imgid", "split", "sentences":
-[{"raw", "tokens", "sentid"}]}]}``; the images lie in a folder beside it.
-
-Source:
-    Lu, Wang, Zheng, Li, "Exploring Models and Data for Remote Sensing Image Caption
-    Generation", IEEE TGRS 2018 (RSICD; form of the others too).
+The files are read by :mod:`rsvlm.formats.karpathy`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import (
-    Fields,
-    as_fields,
-    asked,
-    found,
-    only,
-    read_json,
-    split_named,
-)
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.karpathy import read_karpathy
 from rsvlm.samples import Sample
 
 LICENCE = "no terms stated upstream; crops of Google Earth and others, research only"
 QUESTION = "Describe the image."
-#: Folders in which the four sets keep their images.
-FOLDERS = ("images", "imgs", "RSICD_images", "RSITMD_images", "UCM_images")
 
 
 def rsicd(root: Path) -> Iterator[Sample]:
@@ -59,26 +44,15 @@ def read(root: Path, source: str) -> Iterator[Sample]:
     Raises:
         ParseError: If a file does not hold what the layout requires.
     """
-    path = only(found(root, "dataset*.json"))
-    images = Images(root, *FOLDERS)
-    whole = as_fields(read_json(path), path.name)
-    for entry in Fields(whole.values, path.name).objects("images"):
-        captions = [
-            text
-            for sentence in entry.objects("sentences")
-            if (text := str(sentence.raw("raw") or "").strip())
-        ]
-        if not captions:
-            continue
-        name = entry.text("filename")
+    for found in read_karpathy(root):
         yield Sample(
-            id=f"{source}/{name}",
-            images=(images.ref(name, entry.where),),
+            id=f"{source}/{found.name}",
+            images=(found.image,),
             task="caption",
             conversation=asked(QUESTION),
-            answers=tuple(captions),
+            answers=found.captions,
             source=source,
             licence=LICENCE,
-            split=split_named(entry.text("split"), entry.where),
-            meta={"imgid": entry.values.get("imgid")},
+            split=found.split,
+            meta={"imgid": found.number},
         )

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.options import letters_of, option_texts, split_letters
-from rsvlm.eval.convert.upstream import Fields, as_fields, asked, found, read_json
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import Fields, as_fields, found, read_json
 from rsvlm.samples import Sample
 
 SOURCE = "lhrs-bench"

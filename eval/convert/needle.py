@@ -16,15 +16,15 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from rsvlm.eval.convert.upstream import asked
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.vhr10 import (
     LICENCE,
     SOURCE,
     Labelled,
     folder_of,
     read_labels,
-    read_tar,
 )
+from rsvlm.formats.tars import read_tar
 from rsvlm.samples import ImageRef, Sample, Target
 
 if TYPE_CHECKING:

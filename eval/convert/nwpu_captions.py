@@ -1,26 +1,13 @@
-"""NWPU-Captions: five captions an image, grouped by scene class.
+"""NWPU-Captions: one caption sample an image.
 
-``dataset_nwpu.json`` holds ``{class: [{"filename", "split", "raw", "raw_1", ..}]}``;
-images lie in ``NWPU_images/<class>/`` or flat.
-
-Source:
-    Cheng, Huang, Xu, Zhou, Li, Wang, "NWPU-Captions Dataset and MLCA-Net for Remote
-    Sensing Image Captioning", IEEE TGRS 2022.
+The files are read by :mod:`rsvlm.formats.nwpu_captions`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import (
-    Fields,
-    as_fields,
-    asked,
-    found,
-    only,
-    read_json,
-    split_named,
-)
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.nwpu_captions import read_nwpu_captions
 from rsvlm.samples import Sample
 
 SOURCE = "nwpu-captions"
@@ -36,35 +23,15 @@ def convert(root: Path) -> Iterator[Sample]:
     Raises:
         ParseError: If a file does not hold what the layout requires.
     """
-    path = only(found(root, "dataset_nwpu*.json"))
-    whole = as_fields(read_json(path), path.name)
-    images = Images(root, "NWPU_images", "images")
-    for scene in whole.values:
-        folder = Images(root, f"NWPU_images/{scene}", f"images/{scene}", scene)
-        for entry in whole.objects(scene):
-            name = entry.text("filename")
-            in_folder = _lies_in(root, folder.folders, name)
-            yield Sample(
-                id=f"{SOURCE}/{name}",
-                images=((folder if in_folder else images).ref(name, entry.where),),
-                task="caption",
-                conversation=asked(QUESTION),
-                answers=_captions(entry),
-                type=scene,
-                source=SOURCE,
-                licence=LICENCE,
-                split=split_named(entry.text("split"), entry.where),
-            )
-
-
-def _captions(entry: Fields) -> tuple[str, ...]:
-    """Return every value whose key begins with ``raw``, in order of the keys."""
-    keys = sorted(key for key in entry.values if key.startswith("raw"))
-    texts = [str(entry.values[key] or "").strip() for key in keys]
-    if not any(texts):
-        raise entry.fault("'raw'", "is missing or empty")
-    return tuple(text for text in texts if text)
-
-
-def _lies_in(root: Path, folders: tuple[str, ...], name: str) -> bool:
-    return any((root / folder / name).is_file() for folder in folders if folder)
+    for found in read_nwpu_captions(root):
+        yield Sample(
+            id=f"{SOURCE}/{found.name}",
+            images=(found.image,),
+            task="caption",
+            conversation=asked(QUESTION),
+            answers=found.captions,
+            type=found.label,
+            source=SOURCE,
+            licence=LICENCE,
+            split=found.split,
+        )

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rsvlm.eval.convert.upstream import Fields, asked, entries, read_json
-from rsvlm.eval.convert.vhr10 import folder_of, read_tar
+from rsvlm.eval.convert.asked import asked
+from rsvlm.eval.convert.vhr10 import folder_of
+from rsvlm.formats.tars import read_tar
+from rsvlm.formats.upstream import Fields, entries, read_json
 from rsvlm.samples import ImageRef, Sample
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rsvlm.eval.convert.upstream import Fields
+from rsvlm.formats.upstream import Fields
 
 #: Letters of options, in order.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

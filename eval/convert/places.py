@@ -17,11 +17,12 @@ from random import Random
 from typing import Any, Literal
 
 from rsvlm.errors import ImageError, ParseError
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.optical_sar import LICENCE as TILE_LICENCE
 from rsvlm.eval.convert.optical_sar import read_tiles
 from rsvlm.eval.convert.options import LETTERS
-from rsvlm.eval.convert.upstream import asked
-from rsvlm.eval.convert.vhr10 import folder_of, read_tar
+from rsvlm.eval.convert.vhr10 import folder_of
+from rsvlm.formats.tars import read_tar
 from rsvlm.samples import ImageRef, Sample
 
 NAME = "place-questions"

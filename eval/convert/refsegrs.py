@@ -1,25 +1,17 @@
-"""RefSegRS: referring segmentation with a mask file an expression.
+"""RefSegRS: segment what a phrase means.
 
-``output_phrase_{train,val,test}.txt`` has ``<image number> <phrase>`` a line; image and
-mask are ``images/<number>.tif`` and ``masks/<number>.tif`` (255 = object).
-
-Source:
-    Yuan, Mou, Hua, Zhu, "RRSIS: Referring Remote Sensing Image Segmentation", IEEE TGRS
-    2024; read as in the code earth-insights/SegEarth-R1.
+The files are read by :mod:`rsvlm.formats.refsegrs`.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images, read_mask
-from rsvlm.eval.convert.upstream import SPLITS, asked, found, read_text
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.refsegrs import read_refsegrs
 from rsvlm.samples import Sample
 
 SOURCE = "refsegrs"
 LICENCE = "no terms stated upstream; images of SkyScapes (DLR), research only"
-_LINE = re.compile(r"^(\d+)\s+(.*\S)\s*$")
 
 
 def convert(root: Path) -> Iterator[Sample]:
@@ -28,30 +20,14 @@ def convert(root: Path) -> Iterator[Sample]:
     Raises:
         ParseError: If a line has another form, or an image or a mask is missing.
     """
-    found(root, "output_phrase_*.txt")  # says what is missing when there is none
-    for split in SPLITS:
-        for path in sorted(root.rglob(f"output_phrase_{split}.txt")):
-            images = Images(root, str((path.parent / "images").relative_to(root)))
-            masks = Images(root, str((path.parent / "masks").relative_to(root)))
-            for number, line in enumerate(read_text(path).split("\n"), start=1):
-                if not line.strip():
-                    continue
-                where = f"{path.name}, line {number}"
-                match = _LINE.match(line)
-                if match is None:
-                    raise ParseError(
-                        f"{where}: {line.strip()!r:.60} is not '<image number> "
-                        "<phrase>'. Correct the line."
-                    )
-                image = images.ref(f"{match[1]}.tif", where)
-                mask_path = masks.path(f"{match[1]}.tif", where)
-                yield Sample(
-                    id=f"{SOURCE}/{split}/{number}",
-                    images=(image,),
-                    task="segment",
-                    conversation=asked(match[2]),
-                    mask=read_mask(mask_path, image, where),
-                    source=SOURCE,
-                    licence=LICENCE,
-                    split=split,
-                )
+    for expression in read_refsegrs(root):
+        yield Sample(
+            id=f"{SOURCE}/{expression.split}/{expression.number}",
+            images=(expression.image,),
+            task="segment",
+            conversation=asked(expression.text),
+            mask=expression.mask,
+            source=SOURCE,
+            licence=LICENCE,
+            split=expression.split,
+        )

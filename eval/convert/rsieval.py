@@ -11,8 +11,9 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import as_fields, asked, found, only, read_json
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import as_fields, found, only, read_json
 from rsvlm.samples import Sample
 
 SOURCE = "rsieval"

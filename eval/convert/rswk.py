@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import Fields, asked, found, read_json, read_objects
-from rsvlm.eval.convert.upstream import entries as list_entries
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import Fields, found, read_json, read_objects
+from rsvlm.formats.upstream import entries as list_entries
 from rsvlm.samples import Sample
 
 SOURCE = "rswk"

@@ -9,16 +9,16 @@ Source:
     object detection in VHR optical remote sensing images", IEEE TGRS 2016.
 """
 
-import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from rsvlm.errors import ParseError
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.reasons import ABSENT, PLACES, USES
-from rsvlm.eval.convert.upstream import as_fields, asked, read_json
+from rsvlm.formats.coco import read_coco
+from rsvlm.formats.tars import read_tar
 from rsvlm.samples import ImageRef, Sample, Target
 
 SOURCE = "vhr10"
@@ -61,57 +61,22 @@ def read_labels(root: Path) -> tuple[list[Labelled], tuple[str, ...]]:
         ParseError: If the file does not hold what the layout requires.
     """
     path = folder_of(root, SOURCE) / "instances_test.json"
-    whole = as_fields(read_json(path), path.name)
-    classes = {
-        entry.text("id"): entry.text("name").replace("_", " ")
-        for entry in whole.objects("categories")
-    }
-    targets: dict[str, list[Target]] = {}
-    for entry in whole.objects("annotations"):
-        x, y, width, height = entry.numbers("bbox", 4)
-        label = classes.get(entry.text("category_id"))
-        if label is None:
-            raise entry.fault("'category_id'", "is not among the categories")
-        # Vertices are indices of pixels, whose centres lie at + 0.5.
-        rings = tuple(
-            tuple(float(value) + 0.5 for value in ring)
-            for ring in entry.items("segmentation")
-        )
-        target = Target(label=label, hbb=(x, y, x + width, y + height), polygons=rings)
-        targets.setdefault(entry.text("image_id"), []).append(target)
+    # Vertices are indices of pixels, whose centres lie at + 0.5.
+    coco = read_coco(path, vertex_offset=0.5)
     images = [
         Labelled(
-            name=entry.text("file_name"),
-            width=int(entry.text("width")),
-            height=int(entry.text("height")),
-            targets=tuple(targets.get(entry.text("id"), ())),
+            name=image.file_name,
+            width=image.width or 0,
+            height=image.height or 0,
+            targets=tuple(map(_in_words, image.targets)),
         )
-        for entry in whole.objects("images")
+        for image in coco.images
     ]
-    return images, tuple(classes.values())
+    return images, tuple(name.replace("_", " ") for name in coco.classes)
 
 
-def read_tar(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield files of an uncompressed tar by name.
-
-    Raises:
-        ParseError: If it is no tar, or lacks a file.
-    """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            members = {member.name: member for member in tar if member.isfile()}
-            for name in names:
-                file = tar.extractfile(members[name]) if name in members else None
-                if file is None:
-                    raise ParseError(
-                        f"{path.name} has no file {name!r}, which the labels name. "
-                        "Fetch the tar and the labels again."
-                    )
-                yield name, file.read()
-    except (OSError, tarfile.TarError) as error:
-        raise ParseError(
-            f"{path.name} is no readable tar ({error}). Fetch the file again."
-        ) from None
+def _in_words(target: Target) -> Target:
+    return target.model_copy(update={"label": target.label.replace("_", " ")})
 
 
 def image_path(name: str) -> str:

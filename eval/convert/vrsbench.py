@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rsvlm.eval.convert.images import Images
-from rsvlm.eval.convert.upstream import Fields, asked, found, read_objects
+from rsvlm.eval.convert.asked import asked
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import Fields, found, read_objects
 from rsvlm.samples import ImageRef, Sample, Target
 
 SOURCE = "vrsbench"

@@ -12,9 +12,10 @@ Source:
 from collections.abc import Iterator
 from pathlib import Path
 
-from rsvlm.eval.convert.images import Images
+from rsvlm.eval.convert.asked import asked
 from rsvlm.eval.convert.options import letters_of, option_texts, split_question
-from rsvlm.eval.convert.upstream import Fields, asked, found, read_objects
+from rsvlm.formats.images import Images
+from rsvlm.formats.upstream import Fields, found, read_objects
 from rsvlm.samples import Sample
 
 SOURCE = "xlrs-bench"

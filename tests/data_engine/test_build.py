@@ -75,7 +75,10 @@ def test_run_json_tells_what_was_built(tiny: Path) -> None:
     build("tiny", tiny, out, seed=5)
     text = (out / "run.json").read_text()
     run = json.loads(text)
-    assert run["recipe"] == {"name": "tiny", "sources": ["vhr10", "rsscn7"]}
+    sources = [{"kind": "vhr10"}, {"kind": "rsscn7"}]
+    assert run["recipe"] == {"name": "tiny", "sources": sources}
+    assert run["filters"] is None
+    assert run["terms"]["vhr10"]["use"] == "research"
     assert run["seed"] == 5
     labels = (tiny / "rsscn7" / "labels.csv").read_bytes()
     assert run["inputs"]["rsscn7/labels.csv"] == sha256(labels).hexdigest()
@@ -160,7 +163,8 @@ def test_pairs_bring_both_images_and_the_cover_that_is_drawn(tmp_path: Path) -> 
             assert sha256(data).hexdigest() == image.sha256
         one, other = captions[optical.path], captions[sar.path]
         assert set(one.answers) == set(other.answers)
-    waters = [s for s in samples if s.task == "segment" and s.meta["label"] == "water"]
+    masks = [s for s in samples if s.meta["kind"] == "cover-mask"]
+    waters = [s for s in masks if s.meta["label"] == "water"]
     assert len(waters) > 10
     for sample in waters:
         assert sample.mask is not None
@@ -283,7 +287,7 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
 
 def test_every_recipe_names_known_sources() -> None:
     for recipe in RECIPES.values():
-        assert set(recipe.sources) <= set(SOURCES)
+        assert {entry.kind for entry in recipe.sources} <= set(SOURCES)
 
 
 def test_a_group_is_held_out_as_a_whole_or_not_at_all() -> None:

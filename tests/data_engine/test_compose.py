@@ -238,15 +238,24 @@ def test_tables_are_disjoint_and_large_enough(kind: str) -> None:
 
 def test_no_text_names_a_side_and_every_article_fits() -> None:
     # Training flips images, and "a airplanes" is no English.
+    # A side of the image is only named where training turns it with the image.
+    turned = {"the-side", "the-beside"}
+    others = {"options": "x, y", "what": "water", "given": "[]", "other": "bridge"}
     texts = [
-        fill(template, noun, options="x, y", what="water")
+        fill(template, noun, **others)
         for table in WORDINGS.values()
         for kind, templates in table.items()
+        if kind not in turned
         for template in templates
         for name in (SCENES if kind.startswith("scene") else OBJECTS)
         for noun in words_for(name)
     ]
-    texts += [turn.text for s in _many(PORT, "train", 5) for turn in s.conversation]
+    texts += [
+        turn.text
+        for s in _many(PORT, "train", 5)
+        for turn in s.conversation
+        if "side" not in s.meta
+    ]
     texts += [text for table in phrases.CLASS_CAPTIONS.values() for text in table]
     texts += [text for s in _many(WOOD, "train", 5) for text in s.answers]
     for text in texts:

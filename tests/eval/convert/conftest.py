@@ -1,6 +1,5 @@
 """Writes tiny files in the layouts of others."""
 
-import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 from PIL import Image
 
 from rsvlm.eval.benchmark import Benchmark, load_all
@@ -19,36 +17,13 @@ from rsvlm.samples import Sample
 
 
 class Tree:
-    """A folder that files are put into."""
+    """A folder that files are put into, some of them whole data sets."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, files: Any) -> None:
+        self._files = files
 
-    def at(self, path: str) -> Path:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
-
-    def text(self, path: str, text: str) -> Path:
-        target = self.at(path)
-        target.write_text(text, encoding="utf-8")
-        return target
-
-    def json(self, path: str, value: Any) -> Path:
-        return self.text(path, json.dumps(value))
-
-    def jsonl(self, path: str, values: Sequence[Any]) -> Path:
-        return self.text(path, "".join(f"{json.dumps(value)}\n" for value in values))
-
-    def image(self, path: str, width: int = 8, height: int = 6) -> Path:
-        target = self.at(path)
-        Image.new("RGB", (width, height), (90, 120, 60)).save(target)
-        return target
-
-    def mask(self, path: str, pixels: ArrayLike) -> Path:
-        target = self.at(path)
-        Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(target)
-        return target
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
 
     def vhr10(self, images: Mapping[str, tuple[int, int, Sequence[Any]]]) -> None:
         """Write the test part of VHR-10: name -> width, height, (class, x, y, w, h).
@@ -136,8 +111,8 @@ def _tar(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    return Tree(tmp_path / "data")
+def tree(tree: Any) -> Tree:
+    return Tree(tree)
 
 
 @cache

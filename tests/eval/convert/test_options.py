@@ -11,7 +11,7 @@ from rsvlm.eval.convert.options import (
     split_letters,
     split_question,
 )
-from rsvlm.eval.convert.upstream import Fields
+from rsvlm.formats.upstream import Fields
 
 ENTRY = Fields({}, "a.json[0]")
 

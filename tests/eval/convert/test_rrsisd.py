@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert import rrsisd, unpickle
-from rsvlm.eval.convert.unpickle import read_pickle
+from rsvlm.eval.convert import rrsisd
+from rsvlm.formats import unpickle
+from rsvlm.formats.unpickle import read_pickle
 from rsvlm.geometry import HBB, Mask
 
 PIXELS = np.zeros((6, 8), dtype=bool)

@@ -122,6 +122,6 @@ def test_every_converter_says_what_is_missing_in_an_empty_folder(
 ) -> None:
     tree.text("notes.txt", "nothing here")
     out = tmp_path / "out"
-    with pytest.raises(ParseError, match=r"--root|Point --root|Put the split"):
+    with pytest.raises(ParseError, match=r"Name the folder|Point --root|Put the split"):
         write(name, tree.root, out)
     assert list(out.iterdir()) == []

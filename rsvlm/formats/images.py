@@ -103,7 +103,7 @@ class Images:
             )
         raise ParseError(
             f"{where}: there is no image {name!r} below {str(self.root)!r}. "
-            "Unpack the images there, or point --root at the folder that holds them."
+            "Unpack the images there, or name the folder that holds them."
         )
 
     @cached_property

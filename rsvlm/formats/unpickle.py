@@ -46,7 +46,7 @@ def read_pickle(path: Path) -> Any:
     except OSError:
         raise ParseError(
             f"There is no file {path.name!r} in {str(path.parent)!r}. "
-            "Name the folder that holds the data set as it was unpacked (--root)."
+            "Name the folder that holds the data set as it was unpacked."
         ) from None
     if size > MOST_BYTES:
         raise ParseError(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert.upstream import (
+from rsvlm.formats.upstream import (
     Fields,
     found,
     read_csv,
@@ -84,7 +84,7 @@ def test_other_encodings_are_refused(tree: Any) -> None:
 
 
 def test_a_missing_file_says_which_folder_to_name(tree: Any) -> None:
-    with pytest.raises(ParseError, match=r"'a\.json'.*--root"):
+    with pytest.raises(ParseError, match=r"'a\.json'.*Name the folder"):
         read_json(tree.root / "a.json")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rsvlm.errors import ParseError
-from rsvlm.eval.convert.images import Images, read_mask
+from rsvlm.formats.images import Images, read_mask
 from rsvlm.geometry import HBB, Mask
 from rsvlm.samples import ImageRef
 

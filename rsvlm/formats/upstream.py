@@ -1,7 +1,7 @@
 """Reading files of others: JSON, JSON lines and CSV, with faults that name the place.
 
-Converters read through :class:`Fields`, so that a missing or odd value is reported with
-file, entry and key, and never becomes a sample.
+Readers go through :class:`Fields`, so that a missing or odd value is reported with
+file, entry and key, and never becomes a record.
 """
 
 import csv
@@ -10,13 +10,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rsvlm.errors import ParseError
-from rsvlm.samples import Turn
+from rsvlm.samples import Split
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 #: Largest file that is read whole, in bytes; the largest known one has 65 MB.
 MOST_BYTES = 1 << 30
 #: Names that data sets give to the three splits.
@@ -148,7 +146,7 @@ def read_text(path: Path) -> str:
     except OSError:
         raise ParseError(
             f"There is no file {path.name!r} in {str(path.parent)!r}. "
-            "Name the folder that holds the data set as it was unpacked (--root)."
+            "Name the folder that holds the data set as it was unpacked."
         ) from None
     except UnicodeDecodeError as error:
         raise ParseError(
@@ -249,7 +247,7 @@ def found(root: Path, *patterns: str) -> list[Path]:
         return kept
     raise ParseError(
         f"There is no {' or '.join(patterns)} below {str(root)!r}. "
-        "Name the folder that holds the data set as it was unpacked (--root)."
+        "Name the folder that holds the data set as it was unpacked."
     )
 
 
@@ -264,12 +262,7 @@ def only(paths: list[Path]) -> Path:
         if other.read_bytes() != first.read_bytes():
             raise ParseError(
                 f"Both {first.name!r} in {str(first.parent)!r} and {other.name!r} in "
-                f"{str(other.parent)!r} look like the annotations. Point --root at the "
-                "folder of one data set."
+                f"{str(other.parent)!r} look like the annotations. Name the folder "
+                "of one data set."
             )
     return first
-
-
-def asked(question: str) -> tuple[Turn, ...]:
-    """Return the conversation that asks a question."""
-    return (Turn(role="user", text=question),)
