@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from rsvlm.assistant import Assistant
+from rsvlm.embedding import Embedder
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Finder
+from rsvlm.knowing import Knowledge
 
 
-def build_assistant(model: str = "tiny", region_head: str = "") -> Assistant:
+def build_assistant(
+    model: str = "tiny", region_head: str = "", knowledge: str = ""
+) -> Assistant:
     """Return an assistant for a checkpoint or a served model.
 
     Args:
@@ -19,6 +23,7 @@ def build_assistant(model: str = "tiny", region_head: str = "") -> Assistant:
             model behind an OpenAI-compatible server.
         region_head: ``sam2:PATH`` has SAM 2 draw the outlines of what is found; "" is
             the head of the checkpoint alone.
+        knowledge: Folder of ``rsvlm knowledge build``; "" is none.
 
     Returns:
         For a checkpoint: the local engine and, where the checkpoint has them, its
@@ -31,11 +36,16 @@ def build_assistant(model: str = "tiny", region_head: str = "") -> Assistant:
         MissingExtraError: If the client for servers is not installed.
         EngineError: If the URL names no model and the server does not answer.
         CheckpointError: If there is no such checkpoint, or it is damaged.
+        KnowledgeError: If there is no knowledge base, or it is damaged.
         AssetError: If a frozen part cannot be fetched.
     """
     if "://" in model:
         assistant = _served(model)
-        return replace(assistant, finder=_outlined(region_head, None))
+        return replace(
+            assistant,
+            finder=_outlined(region_head, None),
+            retriever=_informed(knowledge, None),
+        )
     from rsvlm.engines.local import LocalEngine
     from rsvlm.models import aligned_files
     from rsvlm.models.checkpoint import find_checkpoint
@@ -50,7 +60,19 @@ def build_assistant(model: str = "tiny", region_head: str = "") -> Assistant:
         from rsvlm.models.aligned import AlignedEncoder
 
         scenes = AlignedEncoder.load(folder, engine.encoders)
-    return Assistant(engine, _outlined(region_head, finder), scenes=scenes)
+    return Assistant(
+        engine, _outlined(region_head, finder), _informed(knowledge, scenes),
+        scenes=scenes,
+    )  # fmt: skip
+
+
+def _informed(folder: str, embedder: Embedder | None) -> Knowledge | None:
+    """Return the retriever of a knowledge base, where one is named."""
+    if not folder:
+        return None
+    from rsvlm.retrieval.wiring import open_retriever
+
+    return open_retriever(folder, embedder=embedder)
 
 
 def _outlined(region_head: str, finder: Finder | None) -> Finder | None:

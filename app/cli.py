@@ -12,7 +12,12 @@ from typing import Any
 import click
 
 from rsvlm import __version__
+from rsvlm.app.cli_convert import convert_answers
+from rsvlm.app.cli_data import data
 from rsvlm.app.cli_eval import evaluate
+from rsvlm.app.cli_index import index
+from rsvlm.app.cli_knowledge import knowledge
+from rsvlm.app.cli_rewrite import data_rewrite
 from rsvlm.errors import RsvlmError
 
 #: Names of the tasks, in the order of the help; a test holds them to ``TASKS``.
@@ -71,6 +76,14 @@ def main() -> None:
     "--model", default="tiny", show_default=True, metavar="PATH|URL#NAME",
     help="Shipped checkpoint, checkpoint folder, or a model behind an OpenAI API.",
 )  # fmt: skip
+@click.option(
+    "--region-head", default="", metavar="sam2:PATH",
+    help="Draw outlines with a SAM 2 checkpoint.",
+)  # fmt: skip
+@click.option(
+    "--knowledge", default="none", show_default=True, metavar="DIR|none",
+    help="Knowledge base to cite (rsvlm knowledge build).",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overlay", type=click.Path(dir_okay=False), help="Draw a PNG.")
 @click.option("--geojson", type=click.Path(dir_okay=False), help="Write GeoJSON.")
@@ -85,6 +98,8 @@ def ask(
     shape: Any,
     zoom: Any,
     model: str,
+    region_head: str,
+    knowledge: str,
     as_json: bool,
     overlay: str | None,
     geojson: str | None,
@@ -116,7 +131,8 @@ def ask(
         from rsvlm.app.build import build_assistant
 
         with _progress_of_assets():
-            assistant = build_assistant(model)
+            base = "" if knowledge == "none" else knowledge
+            assistant = build_assistant(model, region_head, base)
         stream = sys.stderr.isatty() and not as_json
         answer = assistant.ask(
             rasters, question, task, shape=shape, zoom=zoom, seed=seed,
@@ -210,26 +226,6 @@ def info(image: str, sensor: str, as_json: bool) -> None:
 
 
 @main.group()
-def data() -> None:
-    """Build training and evaluation records."""
-
-
-@data.command("build")
-@click.argument("recipe")
-@click.option("--data", "root", type=click.Path(file_okay=False), default=None,
-              help="Folder with the source data sets.  [default: $RSVLM_DATA or ../shared/data]")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(file_okay=False))
-@click.option("--seed", default=0, show_default=True)
-def data_build(recipe: str, root: str | None, out: str, seed: int) -> None:
-    """Build the records of RECIPE (smoke, tiny, sensors, aligned)."""
-    from rsvlm.app.settings import data_folder
-    from rsvlm.data_engine.build import build
-
-    build(recipe, data_folder(root), Path(out), seed)
-    click.echo(out)
-
-
-@main.group()
 def train() -> None:
     """Train a checkpoint."""
 
@@ -296,7 +292,12 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
+data.add_command(data_rewrite)
+main.add_command(data)
+main.add_command(convert_answers)
 main.add_command(evaluate)
+main.add_command(index)
+main.add_command(knowledge)
 
 
 @main.group("assets")

@@ -144,6 +144,8 @@ def _made_folder(benchmark: Benchmark, root: Path) -> Path | None:
     Its name follows from the recipe, the code that builds it and its inputs, so that
     nothing stale is ever asked.
     """
+    from rsvlm import formats
+
     if benchmark.data.build:
         from rsvlm import data_engine
         from rsvlm.data_engine.build import RECIPES
@@ -167,9 +169,10 @@ def _made_folder(benchmark: Benchmark, root: Path) -> Path | None:
     else:
         return None
     key = sha256()
-    for file in sorted(code.rglob("*.py")):
-        key.update(f"{file.relative_to(code)}\n".encode())
-        key.update(file.read_bytes())
+    for folder in (code, Path(formats.__file__).parent):
+        for file in sorted(folder.rglob("*.py")):
+            key.update(f"{file.relative_to(folder)}\n".encode())
+            key.update(file.read_bytes())
     for file in inputs:
         # Hashing hundreds of megabytes each time would cost more than it protects.
         stat = file.stat() if file.is_file() else None

@@ -47,7 +47,7 @@ def train(row: str, data: Path, out: Path, steps: int) -> Path:
         known, other = LENT[row]
         tensors = load_tensors(folder / ALIGN_FILE)
         lent = {
-            name.replace(f"{known}_head.", f"{other}_head.", 1): tensor
+            name.replace(f"{known}_head.", f"{other}_head.", 1): tensor.clone()
             for name, tensor in tensors.items()
             if name.startswith(f"{known}_head.")
         }

@@ -8,13 +8,14 @@ evaluation all call :meth:`Assistant.ask`. The steps in the middle stand in
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
-from rsvlm.answer import Answer, AnswerImage, AnswerRegion, Evidence, ModelInfo
+from rsvlm.answer import Answer, AnswerImage, AnswerRegion, ModelInfo, TraceStep
 from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.findings import Finder, ShapeKind
+from rsvlm.knowing import Composed, Knowledge, check_citations, disagreement
 from rsvlm.looking import lacking, plan_views
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
@@ -26,14 +27,6 @@ from rsvlm.seeking import Seeker
 from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
 from rsvlm.tasks import choose_task, get_task
-
-
-class Retriever(Protocol):
-    """Source of background knowledge."""
-
-    def search(self, question: str, rasters: Sequence[Raster]) -> Sequence[Evidence]:
-        """Return passages, best first, numbered from 1."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Assistant:
 
     engine: Engine
     finder: Finder | None = None
-    retriever: Retriever | None = None
+    retriever: Knowledge | None = None
     least: float = 0.2
     scenes: SceneModel | None = None
 
@@ -100,14 +93,31 @@ class Assistant:
             state.warnings += [w for w in raster.warnings if w not in state.warnings]
         registration = self._register(state, rasters)
         self._look(state, rasters)
-        if self.retriever is not None:
-            state.evidence = tuple(self.retriever.search(question, rasters))
+        told = self._recall(state, rasters)
         options = Options(shape, zoom, seed, on_text)
-        reason = lacking(question, rasters)
-        if reason:
+        asked = state
+        if told is not None and told.rest:
+            name = choose_task(told.rest, len(rasters))[0] if task == "auto" else task
+            asked = replace(
+                state, question=told.rest, task=get_task(name),
+                subject=subject(told.rest), evidence=(),
+            )  # fmt: skip
+        reason = lacking(asked.question, rasters)
+        if told is not None and not told.rest:
+            verdict = Verdict(told.text, told.confidence, abstained=told.abstained)
+        elif reason:
             verdict = Verdict(reason, 1.0, abstained=True)
         else:
-            verdict = self._answer(state, rasters, registration, options, task)
+            verdict = self._answer(asked, rasters, registration, options, task)
+        if told is not None and told.rest:
+            verdict = replace(
+                verdict,
+                text=f"{verdict.text} {told.text}",
+                confidence=min(verdict.confidence, told.confidence),
+                abstained=False,
+            )
+        elif told is None:
+            verdict = self._checked(state, rasters, verdict)
         state.timing["total"] = 1000 * (time.perf_counter() - start)
         return self._place(state, rasters, verdict)
 
@@ -162,7 +172,48 @@ class Assistant:
         state.extra = tuple(extra)
         state.images = tuple(range(len(rasters)))
 
-    # 2 to 7
+    # 2 recall
+
+    def _recall(self, state: State, rasters: Sequence[Raster]) -> Composed | None:
+        """Compose the answer from knowledge, or gather passages for the model."""
+        if self.retriever is None:
+            return None
+        start = time.perf_counter()
+        told = self.retriever.compose(state.question, rasters)
+        if told is not None:
+            state.evidence = told.evidence
+        else:
+            state.evidence = tuple(self.retriever.search(state.question, rasters))
+        spent = 1000 * (time.perf_counter() - start)
+        state.timing["recall"] = spent
+        best = max(
+            (e.score for e in state.evidence if e.score is not None), default=None
+        )
+        state.trace.append(TraceStep(step="recall", score=best, ms=round(spent)))
+        return told
+
+    def _checked(
+        self, state: State, rasters: Sequence[Raster], verdict: Verdict
+    ) -> Verdict:
+        """Drop citations that do not hold; tell where knowledge says otherwise."""
+        if self.retriever is None:
+            return verdict
+        if state.evidence:
+            similar = self.retriever.similarity
+            checked = check_citations(verdict.text, state.evidence, similar)
+            state.warnings += checked.warnings
+            verdict = replace(verdict, text=checked.text)
+        if state.subject is not None and verdict.count is not None:
+            label = str(state.subject.label)
+            known = self.retriever.known(label, rasters)
+            first = len(state.evidence) + 1
+            warning, cited = disagreement(label, verdict.count, known, first)
+            if warning:
+                state.warnings.append(warning)
+                state.evidence += cited
+        return verdict
+
+    # 3 to 7
 
     def _answer(
         self,

@@ -15,6 +15,7 @@ from rsvlm.engines.stub import StubEngine
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region
+from rsvlm.knowing import Composed
 from rsvlm.raster import Raster
 from rsvlm.render import View
 
@@ -265,6 +266,15 @@ def test_passages_reach_the_engine_and_wrong_citations_go(raster: Raster) -> Non
         def search(self, question: str, rasters: Sequence[Raster]) -> list[Evidence]:
             return [Evidence(id=1, text="Built 1970.", source="a book", licence="CC0")]
 
+        def compose(self, question: str, rasters: Sequence[Raster]) -> None:
+            return None
+
+        def known(self, label: str, rasters: Sequence[Raster]) -> list[Evidence]:
+            return []
+
+        def similarity(self, left: str, right: str) -> float:
+            return 1.0
+
     engine = StubEngine(["It was built in 1970 [1], they say [7]."])
     answer = Assistant(engine, retriever=Shelf()).ask([raster], "When was it built?")
     assert answer.text == "It was built in 1970 [1], they say."
@@ -294,3 +304,44 @@ def test_impossible_calls_are_refused(raster: Raster) -> None:
         assistant.ask([raster], "  ")
     with pytest.raises(UnknownNameError, match="Did you mean 'count'"):
         assistant.ask([raster], "What is this?", task="cuont")
+
+
+class Atlas:
+    """Knows one airport, and composes what is asked of it."""
+
+    field = Evidence(id=1, text="Old Field is an airport.", source="a", licence="MIT")
+
+    def __init__(self, told: Composed | None = None) -> None:
+        self.told = told
+
+    def search(self, question: str, rasters: Sequence[Raster]) -> list[Evidence]:
+        return []
+
+    def compose(self, question: str, rasters: Sequence[Raster]) -> Composed | None:
+        return self.told
+
+    def known(self, label: str, rasters: Sequence[Raster]) -> list[Evidence]:
+        return [self.field] if label == "airport" else []
+
+    def similarity(self, left: str, right: str) -> float:
+        return 0.0
+
+
+def test_a_composed_answer_needs_no_model(raster: Raster) -> None:
+    told = Composed("The nearest airport is Old Field [1].", (Atlas.field,), 0.9)
+    engine = StubEngine([])  # has nothing to say
+    answer = Assistant(engine, retriever=Atlas(told)).ask([raster], "Nearest airport?")
+    assert answer.text == "The nearest airport is Old Field [1]."
+    assert [item.id for item in answer.evidence] == [1]
+    assert answer.confidence == 0.9
+    assert [step.step for step in answer.trace][-1] == "recall"
+
+
+def test_the_rest_of_a_question_goes_to_the_model(raster: Raster) -> None:
+    told = Composed(
+        "It is Old Field [1].", (Atlas.field,), 0.9, rest="What colour is it?"
+    )
+    answer = Assistant(StubEngine(["red"]), retriever=Atlas(told)).ask(
+        [raster], "What colour is it, and what is the nearest airport?"
+    )
+    assert answer.text == "red It is Old Field [1]."
