@@ -12,7 +12,7 @@ DEMO := demo
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[cpu]"
 	$(BIN)/rsvlm doctor --fix
 	touch $@
 
@@ -44,6 +44,7 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/caption_metrics.py
 	$(BIN)/python benchmarks/detection_metrics.py
 	$(BIN)/python benchmarks/text_metrics.py
+	$(BIN)/python benchmarks/archive_search.py
 
 clean:
 	rm -rf .venv $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
