@@ -60,10 +60,14 @@ def build_assistant(
         from rsvlm.models.aligned import AlignedEncoder
 
         scenes = AlignedEncoder.load(folder, engine.encoders)
-    return Assistant(
-        engine, _outlined(region_head, finder), _informed(knowledge, scenes),
-        scenes=scenes,
-    )  # fmt: skip
+    from rsvlm.app.zooming import zoom_policies
+
+    head = _outlined(region_head, finder)
+    zooms = zoom_policies(engine, scenes, head, folder)
+    # Not shown to find more than tiles of the whole do: by name only (docs/zoom.md).
+    zooms.pop("auto", None)
+    known = _informed(knowledge, scenes)
+    return Assistant(engine, head, known, scenes=scenes, zooms=zooms)
 
 
 def _informed(folder: str, embedder: Embedder | None) -> Knowledge | None:
@@ -95,7 +99,11 @@ def _outlined(region_head: str, finder: Finder | None) -> Finder | None:
 
 
 def _served(model: str) -> Assistant:
+    from rsvlm.app.zooming import zoom_policies
     from rsvlm.engines.remote import RemoteEngine
     from rsvlm.engines.remote_settings import read_settings
 
-    return Assistant(RemoteEngine(read_settings(model)))
+    engine = RemoteEngine(read_settings(model))
+    zooms = zoom_policies(engine)
+    zooms.pop("auto", None)
+    return Assistant(engine, zooms=zooms)

@@ -69,7 +69,8 @@ def main() -> None:
     help="Shape of regions.  [default: mask when segmenting, else hbb]",
 )  # fmt: skip
 @click.option(
-    "--zoom", default="auto", show_default=True, type=click.Choice(["auto", "none"]),
+    "--zoom", default="auto", show_default=True, 
+    type=click.Choice(["auto", "none", "search", "chain"]),
     help="Search large images tile by tile, or only as a whole.",
 )  # fmt: skip
 @click.option(
@@ -169,14 +170,14 @@ def _write_files(
     mask: str | None,
 ) -> None:
     if overlay:
+        from rsvlm.heatmap import draw_zoom
         from rsvlm.overlay import draw, write_png
 
         view = rasters[0].preview(max_side=1280)
         footer = f"{answer.question}\n{answer.text}"
         regions = answer.to_regions(0)
-        picture = draw(
-            view.pixels, regions, view.window, footer=footer, gsd=rasters[0].gsd
-        )
+        pixels = draw_zoom(view.pixels, answer.trace, view.window)
+        picture = draw(pixels, regions, view.window, footer=footer, gsd=rasters[0].gsd)
         write_png(Path(overlay), picture)
     if geojson:
         from rsvlm.outputs import write_geojson

@@ -41,6 +41,7 @@ Degrees = Annotated[FiniteFloat, _to(7)]
 Score = Annotated[FiniteFloat, _to(4)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1), _to(4)]
 Amount = Annotated[FiniteFloat, Field(ge=0), _to(1)]
+Scale = Annotated[FiniteFloat, Field(gt=0), _to(4)]
 Milliseconds = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Box = tuple[Pixel, Pixel, Pixel, Pixel]
 GeoRing = Annotated[tuple[tuple[Degrees, Degrees], ...], Field(min_length=4)]
@@ -298,6 +299,32 @@ class TraceStep(Part):
         default=None, description="value the step was chosen or judged by"
     )
     ms: Milliseconds | None = Field(default=None, description="time taken, ms")
+    level: int | None = Field(
+        default=None,
+        ge=0,
+        exclude_if=_is_none,
+        description="level of the tile pyramid, 0 the finest; only where one was used",
+    )
+    scale: Scale | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="raster px per px of the picture; only on steps of a zoom",
+    )
+    bounds_lonlat: tuple[Degrees, Degrees, Degrees, Degrees] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="west, south, east, north of the window; degrees, WGS 84; only on "
+        "steps of a zoom into an image with a CRS",
+    )
+    note: str | None = Field(
+        default=None, exclude_if=_is_none, description="why this step, in words"
+    )
+    scores: tuple[tuple[Score, ...], ...] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="how well the tiles of the window fit the question, row by row; "
+        "only on steps that scored tiles",
+    )
 
 
 class ModelInfo(Part):

@@ -8,7 +8,6 @@ knows is left to the engine's words.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -40,6 +39,7 @@ from rsvlm.search import State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.sharpening import sharpened
 from rsvlm.tasks import Reply, get_task
+from rsvlm.zoom import ZoomName
 
 #: Tasks whose answer is regions, or a number of them.
 REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
@@ -52,7 +52,7 @@ class Options:
     """How a question is to be answered; see :meth:`rsvlm.assistant.Assistant.ask`."""
 
     shape: ShapeKind | None = None
-    zoom: Literal["auto", "none"] = "auto"
+    zoom: ZoomName = "auto"
     seed: int | None = None
     on_text: Callable[[str], None] | None = None
 
@@ -168,6 +168,9 @@ class Answerer:
         able = self.engine.capabilities
         codec = get_dialect(able.dialect)
         views = [state.views[i] for i in state.images] + list(state.extra)
+        nearer = [view for i in state.images for view in state.closer.get(i, ())]
+        # A model of one picture sees the best window, in place of the whole.
+        views = nearer if nearer and able.together == 1 else views + nearer
         views = views[: able.together]
         messages = state.task.messages(
             state.question,
@@ -176,7 +179,7 @@ class Answerer:
             codec.instruction(options.shape),
             legends(views),
         )
-        generation = self.engine.generate(
+        generation = state.reply or self.engine.generate(
             messages,
             max_tokens=able.reply_tokens or MAX_TOKENS.get(state.task.name, 48),
             seed=options.seed,

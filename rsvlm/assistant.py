@@ -6,9 +6,8 @@ evaluation all call :meth:`Assistant.ask`. The steps in the middle stand in
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rsvlm.answer import Answer, AnswerImage, AnswerRegion, ModelInfo, TraceStep
 from rsvlm.answering import Answerer, Options, Verdict
@@ -27,6 +26,7 @@ from rsvlm.seeking import Seeker
 from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
 from rsvlm.tasks import choose_task, get_task
+from rsvlm.zoom import ZoomName, ZoomPolicy
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Assistant:
         retriever: Background knowledge.
         least: Confidence below which a text answer is withheld.
         scenes: What reads land cover and large places; None leaves that to the engine.
+        zooms: What may choose windows to look at, by name.
 
     .. versionadded:: 0.1
     """
@@ -48,6 +49,7 @@ class Assistant:
     retriever: Knowledge | None = None
     least: float = 0.2
     scenes: SceneModel | None = None
+    zooms: Mapping[str, ZoomPolicy] = field(default_factory=dict)
 
     def ask(
         self,
@@ -56,7 +58,7 @@ class Assistant:
         task: str = "auto",
         *,
         shape: ShapeKind | None = None,
-        zoom: Literal["auto", "none"] = "auto",
+        zoom: ZoomName = "auto",
         seed: int | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
@@ -68,7 +70,8 @@ class Assistant:
             question: What the user wrote.
             task: Name of a task, or ``"auto"`` to choose by the question.
             shape: Kind of the regions; default: masks when segmenting, else boxes.
-            zoom: ``"none"`` looks for objects in the whole image at once only.
+            zoom: ``"none"`` looks at the whole image only; ``"auto"`` decides by the
+                question; other names are those of :attr:`zooms`.
             seed: Seed of the engine.
             on_text: Called with each piece of the engine's text.
 
@@ -108,6 +111,7 @@ class Assistant:
         elif reason:
             verdict = Verdict(reason, 1.0, abstained=True)
         else:
+            self._zoom_in(asked, rasters, zoom)
             verdict = self._answer(asked, rasters, registration, options, task)
         if told is not None and told.rest:
             verdict = replace(
@@ -213,7 +217,21 @@ class Assistant:
                 state.evidence += cited
         return verdict
 
-    # 3 to 7
+    # 3 zoom
+
+    def _zoom_in(self, state: State, rasters: Sequence[Raster], zoom: ZoomName) -> None:
+        start = time.perf_counter()
+        found = zoom_in(
+            self.zooms, zoom, state.question, state.task.name, rasters, state.views
+        )
+        state.closer = found.views
+        # Boxes are asked for in the words of the model's dialect.
+        state.reply = None if state.task.boxes else found.reply
+        state.trace += found.trace
+        state.warnings += found.warnings
+        state.timing["zoom"] = 1000 * (time.perf_counter() - start)
+
+    # 4 to 7
 
     def _answer(
         self,

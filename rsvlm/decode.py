@@ -28,7 +28,7 @@ GDAL_SETTINGS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_CACHEMAX": 64,
+    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: rasterio hands on the number as it is
     "GDAL_NUM_THREADS": "2",
 }
 

@@ -4,20 +4,20 @@ The state of one question is here too, since every step of the assistant adds to
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from rsvlm.answer import Evidence, TraceStep
 from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
 from rsvlm.labels import is_visible
+from rsvlm.messages import Generation
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.subjects import Subject
 from rsvlm.tasks import Task
 from rsvlm.tiling import merge
-from rsvlm.zoom import plan_search
+from rsvlm.zoom import Plan, ZoomName, plan_search
 
 #: IoU above which two regions of one label are the same object.
 SAME = 0.45
@@ -38,6 +38,8 @@ class State:
         timing: Stage -> ms.
         images: Indices of the rasters that are asked about.
         extra: More pictures of them, drawn in other ways.
+        closer: Index of a raster -> windows that fit the question, best first.
+        reply: What the model has answered while it zoomed in.
     """
 
     question: str
@@ -50,6 +52,8 @@ class State:
     timing: dict[str, float] = field(default_factory=dict)
     images: tuple[int, ...] = (0,)
     extra: tuple[View, ...] = ()
+    closer: Mapping[int, tuple[View, ...]] = field(default_factory=dict)
+    reply: Generation | None = None
 
 
 def search(
@@ -57,7 +61,7 @@ def search(
     state: State,
     rasters: Sequence[Raster],
     shape: ShapeKind,
-    zoom: Literal["auto", "none"],
+    zoom: ZoomName,
     purpose: Purpose = "locate",
     images: tuple[int, ...] | None = None,
 ) -> Findings:
@@ -83,6 +87,10 @@ def search(
         if not names:
             continue
         plan = plan_search(raster, finder.side, zoom)
+        if plan.coarse and index in state.closer:
+            # One thing is asked about, and this is where it is, at full resolution.
+            boxes = tuple(view.window.box for view in state.closer[index])
+            plan = Plan(boxes, finder.side)
         if plan.coarse and purpose == "locate":
             state.warnings.append(
                 f"The image is large: it was searched in {len(plan.windows)} windows at "

@@ -28,6 +28,7 @@ from rsvlm.replies import (
 from rsvlm.scenes import CoverMap, SceneModel, cover_map, cover_regions, find_places
 from rsvlm.search import State, search
 from rsvlm.subjects import Subject
+from rsvlm.zoom import ZoomName
 
 #: Least share of an image that a class covers where it is said to be there.
 LEAST_SHARE = 0.01
@@ -151,7 +152,7 @@ class Seeker:
         state: State,
         rasters: Sequence[Raster],
         shape: ShapeKind,
-        zoom: Literal["auto", "none"],
+        zoom: ZoomName,
         purpose: Purpose,
     ) -> Findings:
         """Return the regions of the subject in the images of the round.
@@ -193,7 +194,7 @@ class Seeker:
         state: State,
         rasters: Sequence[Raster],
         shape: ShapeKind,
-        zoom: Literal["auto", "none"],
+        zoom: ZoomName,
         purpose: Purpose,
     ) -> Findings:
         label = state.subject.label if state.subject else None

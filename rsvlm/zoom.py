@@ -3,13 +3,29 @@
 Small objects need pixels. A raster that fits one view is looked at whole; a larger
 one by overlapping tiles at a ground resolution at which the objects that the region
 head knows have their usual size in pixels.
+
+Where a question is about one small part, a :class:`ZoomPolicy` chooses windows instead:
+:mod:`rsvlm.zooming_search` by how well tiles fit the question,
+:mod:`rsvlm.zooming_chain` by asking the model.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from rsvlm.geometry import HBB
+import numpy as np
+
+from rsvlm.answer_parts import TraceStep
+from rsvlm.geometry import HBB, Window
+from rsvlm.georeference import GeoReference
+from rsvlm.messages import Generation
+from rsvlm.raster import Raster
+from rsvlm.render import View
 from rsvlm.tiling import grid
+
+#: What a user may ask for.
+ZoomName = Literal["auto", "none", "search", "chain"]
 
 #: Finest ground resolution worth looking at, m/px: below it a vehicle fills a tile.
 FINEST_GSD = 0.3
@@ -61,7 +77,7 @@ class Plan:
 
 
 def plan_search(
-    raster: Sized, side: int, zoom: Literal["auto", "none"] = "auto", budget: int = 36
+    raster: Sized, side: int, zoom: ZoomName = "auto", budget: int = 36
 ) -> Plan:
     """Return the windows in which to search for objects.
 
@@ -85,3 +101,147 @@ def plan_search(
     while len(windows := grid(raster.width, raster.height, tile, OVERLAP)) > budget:
         tile, coarse = round(tile * 1.25), True
     return Plan(tuple(windows), side, coarse)
+
+
+# --- windows chosen for a question --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Zoom:
+    """A window chosen for a closer look.
+
+    Attributes:
+        window: What of the raster, and the size it is drawn at.
+        score: What it was chosen by.
+        level: Of the tile pyramid, 0 the finest.
+        note: Why, in words.
+    """
+
+    window: Window
+    score: float | None = None
+    level: int | None = None
+    note: str | None = None
+
+
+@dataclass
+class Look:
+    """One raster that is looked at closer for a question; a policy adds to it.
+
+    Attributes:
+        question: What is asked.
+        task: Name of the kind of answer.
+        raster: The raster, open.
+        views: The overview, then one picture of each window chosen so far.
+        image: Index of the raster among those of the question.
+        zooms: Windows chosen so far.
+        trace: Steps so far.
+        warnings: What the user should know.
+        reply: The answer of the model, where choosing windows gave it as well.
+    """
+
+    question: str
+    task: str
+    raster: Raster
+    views: list[View]
+    image: int = 0
+    zooms: list[Zoom] = field(default_factory=list)
+    trace: list[TraceStep] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reply: Generation | None = None
+
+    @property
+    def whole(self) -> HBB:
+        """The raster, in its pixels."""
+        return HBB(0, 0, self.raster.width, self.raster.height)
+
+
+class ZoomPolicy(Protocol):
+    """Chooses the next windows, or stops."""
+
+    def next(self, look: Look) -> Sequence[Zoom]:
+        """Return windows to look at next; none to stop.
+
+        Args:
+            look: What was seen so far. Steps, warnings and a reply may be added.
+        """
+        ...
+
+
+#: Most turns of a policy: a stop for those that never stop.
+MOST_TURNS = 16
+
+
+def look_closer(policy: ZoomPolicy, look: Look) -> list[View]:
+    """Let a policy choose windows until it stops, and draw them.
+
+    Args:
+        policy: What chooses.
+        look: The question; its views, zooms and trace are added to.
+
+    Returns:
+        The pictures of the windows, in the order in which they were chosen.
+
+    Raises:
+        ImageError: If a window cannot be decoded.
+    """
+    before = len(look.views)
+    for _ in range(MOST_TURNS):
+        chosen = policy.next(look)
+        if not chosen:
+            break
+        for zoom in chosen:
+            start = time.perf_counter()
+            box, window = zoom.window.box, zoom.window
+            view = look.raster.view(box, window.width, window.height, image=look.image)
+            look.views.append(view)
+            look.zooms.append(zoom)
+            look.trace.append(zoom_step("zoom", look, zoom, start))
+    return look.views[before:]
+
+
+def zoom_step(name: str, look: Look, zoom: Zoom, start: float) -> TraceStep:
+    """Return the line of the trace of a window; ``start`` of ``perf_counter``."""
+    box = zoom.window.box
+    view = look.views[-1]
+    return TraceStep(
+        step=name,
+        image=look.image,
+        window=(box.x0, box.y0, box.x1, box.y1),
+        size=(zoom.window.width, zoom.window.height),
+        rendering=view.rendering,
+        sensor=view.sensor,
+        score=zoom.score,
+        level=zoom.level,
+        scale=zoom.window.scale[0],
+        bounds_lonlat=bounds_of(look.raster.georeference, box),
+        note=zoom.note,
+        ms=round(1000 * (time.perf_counter() - start)),
+    )
+
+
+def bounds_of(
+    place: GeoReference | None, box: HBB
+) -> tuple[float, float, float, float] | None:
+    """Return west, south, east and north of a window in degrees, None where unknown.
+
+    As in RFC 7946, west is greater than east across the antimeridian.
+    """
+    if place is None:
+        return None
+    points = place.lonlat(box.corners)
+    if not np.isfinite(points).all():
+        return None
+    (west, south), (east, north) = points.min(0), points.max(0)
+    if east - west > 180:
+        west, east = (
+            points[points[:, 0] > 0, 0].min(),
+            points[points[:, 0] < 0, 0].max(),
+        )
+    return float(west), float(south), float(east), float(north)
+
+
+def drawn_at(box: HBB, side: int) -> Window:
+    """Return a window drawn at most ``side`` px long, never larger than it is."""
+    scale = min(1.0, side / max(box.width, box.height))
+    size = (max(1, round(v * scale)) for v in (box.width, box.height))
+    return Window(box, *size)

@@ -6,6 +6,7 @@ import pytest
 
 from rsvlm.errors import ParseError
 from rsvlm.eval.convert import scenes
+from rsvlm.formats.class_folders import spelled
 
 
 def _eurosat(tree: Any, above: str = "") -> None:
@@ -47,4 +48,4 @@ def test_another_number_of_classes_is_another_data_set(tree: Any) -> None:
     ],
 )  # fmt: skip
 def test_folders_are_spelled_as_words(folder: str, words: str) -> None:
-    assert scenes.spelled(folder) == words.replace("_", " ")
+    assert spelled(folder) == words.replace("_", " ")

@@ -7,6 +7,7 @@ import pytest
 from rsvlm.errors import ParseError
 from rsvlm.eval.convert import vhr10
 from rsvlm.eval.convert.reasons import ABSENT, PLACES, USES
+from rsvlm.formats.tars import read_tar
 from rsvlm.labels import OBJECTS
 from rsvlm.samples import Sample, Target
 
@@ -89,4 +90,4 @@ def test_pictures_are_the_files_of_the_tar(tree: Any) -> None:
 def test_a_missing_picture_is_named(tree: Any) -> None:
     _samples(tree, [])
     with pytest.raises(ParseError, match=r"has no file 'x\.webp'"):
-        list(vhr10.read_tar(tree.root / "vhr10/images_test.tar", ["x.webp"]))
+        list(read_tar(tree.root / "vhr10/images_test.tar", ["x.webp"]))

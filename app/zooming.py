@@ -1,0 +1,121 @@
+"""Wires the policies that look closer: ``--zoom auto|search|chain``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rsvlm.engines.base import Engine
+from rsvlm.errors import CheckpointError
+from rsvlm.findings import Finder
+from rsvlm.raster import Raster
+from rsvlm.zoom import ZoomPolicy
+
+if TYPE_CHECKING:
+    from rsvlm.retrieval.tiles import TileEncoder, TileIndex
+    from rsvlm.zooming_search import Tiles
+
+
+def zoom_policies(
+    engine: Engine,
+    encoder: "TileEncoder | None" = None,
+    finder: Finder | None = None,
+    folder: Path | None = None,
+) -> dict[str, ZoomPolicy]:
+    """Return what may choose windows, by the names that ``--zoom`` takes.
+
+    Args:
+        engine: The model; it zooms in by itself where it takes several pictures.
+        encoder: Aligned encoders; without them tiles are not searched.
+        finder: What finds objects in a view.
+        folder: Checkpoint folder, which may hold labelled pictures.
+
+    Returns:
+        ``"search"`` and ``"chain"``, those of the two that the parts allow, and
+        ``"auto"``, which decides between them by the question.
+    """
+    from rsvlm.zooming_route import RoutedZoom
+
+    found: dict[str, ZoomPolicy] = {}
+    quick: ZoomPolicy | None = None
+    if encoder is not None:
+        found["search"] = _search(True, engine, encoder, finder, folder)
+        quick = _search(False, engine, encoder, finder, folder)
+    if engine.capabilities.together > 1:
+        from rsvlm.zooming_chain import ChainZoom
+
+        found["chain"] = ChainZoom(engine)
+    if found:
+        found["auto"] = RoutedZoom(quick, found.get("chain"))
+    return found
+
+
+def _search(
+    whole: bool,
+    engine: Engine,
+    encoder: "TileEncoder",
+    finder: Finder | None,
+    folder: Path | None,
+) -> ZoomPolicy:
+    from rsvlm.retrieval.concepts import FILE, ConceptStore
+    from rsvlm.retrieval.tiles import TileIndex
+    from rsvlm.zooming_search import SearchSettings, SearchZoom
+
+    settings, concepts = SearchSettings(whole_index=whole), None
+    if folder is not None and (folder / FILE).is_file():
+        try:
+            concepts = ConceptStore.load(folder / FILE, encoder.revision)
+        except CheckpointError:
+            concepts = None  # of other encoders: words alone have to do
+        else:
+            cuts = {"fast": concepts.fast, "slow": concepts.slow}
+            settings = settings.model_copy(update=cuts)
+
+    @contextmanager
+    def with_bar(raster: Raster) -> "Iterator[TileIndex]":
+        with (
+            tile_progress() as tell,
+            TileIndex.open(raster, encoder, on_progress=tell) as index,
+        ):
+            yield index
+
+    open_tiles: Callable[[Raster], AbstractContextManager[Tiles]] = with_bar
+    side = engine.capabilities.max_side
+    return SearchZoom(encoder, open_tiles, side, settings, concepts, finder)
+
+
+@contextmanager
+def tile_progress() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows a bar on stderr while tiles are read; quiet elsewhere.
+
+    A few tiles are read before a bar would be seen, so it comes with the first call.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("looking at tiles"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    )
+    line = bar.add_task("tiles", total=None)
+
+    def tell(done: int, total: int) -> None:
+        bar.start()
+        bar.update(line, completed=done, total=total)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()

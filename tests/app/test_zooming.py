@@ -1,0 +1,77 @@
+"""Which policies a model gets, and with which thresholds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rsvlm.app.zooming import tile_progress, zoom_policies
+from rsvlm.embedding import Vectors
+from rsvlm.engines.base import Capabilities
+from rsvlm.engines.stub import StubEngine
+from rsvlm.retrieval.concepts import FILE, ConceptStore
+from rsvlm.zooming_chain import ChainZoom
+from rsvlm.zooming_margins import PictureProbe
+from rsvlm.zooming_route import RoutedZoom
+from rsvlm.zooming_search import SearchZoom
+
+
+class Encoder:
+    name, revision, width, scale, side = "none", "1", 4, 1.0, 16
+    sensors = frozenset({"optical"})
+
+    def encode_image(self, views: Any) -> Vectors:
+        raise NotImplementedError
+
+    def encode_text(self, texts: Any) -> Vectors:
+        raise NotImplementedError
+
+
+def engine(together: int) -> StubEngine:
+    return StubEngine([], capabilities=Capabilities(together=together))
+
+
+@pytest.mark.parametrize(
+    ("together", "encoder", "expected"),
+    [
+        (1, None, set()),
+        (8, None, {"auto", "chain"}),
+        (1, Encoder(), {"auto", "search"}),
+        (8, Encoder(), {"auto", "search", "chain"}),
+    ],
+)
+def test_a_model_gets_what_its_parts_allow(
+    together: int, encoder: Encoder | None, expected: set[str]
+) -> None:
+    found = zoom_policies(engine(together), encoder)
+    assert set(found) == expected
+    if "chain" in expected:
+        assert isinstance(found["chain"], ChainZoom)
+    if "search" in expected:
+        assert isinstance(found["search"], SearchZoom)
+        assert found["search"].settings.whole_index
+        assert isinstance(found["auto"], RoutedZoom)
+        assert isinstance(found["auto"].search, SearchZoom)
+        assert not found["auto"].search.settings.whole_index
+
+
+@pytest.mark.parametrize(("revision", "fast"), [("1", 1.5), ("2", 3.0)])
+def test_thresholds_come_with_the_labelled_pictures_of_the_encoders(
+    revision: str, fast: float, tmp_path: Path
+) -> None:
+    probes = {"ship": PictureProbe(np.ones(4, np.float32), 0.0, 1.0)}
+    ConceptStore(revision, probes, 1.5, 2.5).save(tmp_path / FILE)
+    policy = zoom_policies(engine(1), Encoder(), folder=tmp_path)["search"]
+    assert isinstance(policy, SearchZoom)
+    assert policy.settings.fast == fast
+    assert (policy.concepts is not None) == (revision == "1")
+
+
+def test_progress_is_quiet_where_nobody_looks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with tile_progress() as tell:
+        tell(3, 10)
+        tell(10, 10)
+    assert capsys.readouterr() == ("", "")
