@@ -27,6 +27,7 @@ from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
 from rsvlm.tasks import choose_task, get_task
 from rsvlm.zoom import ZoomName, ZoomPolicy
+from rsvlm.zooming import zoom_in
 
 
 @dataclass(frozen=True)
