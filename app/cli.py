@@ -69,7 +69,7 @@ def main() -> None:
     help="Shape of regions.  [default: mask when segmenting, else hbb]",
 )  # fmt: skip
 @click.option(
-    "--zoom", default="auto", show_default=True, 
+    "--zoom", default="auto", show_default=True,
     type=click.Choice(["auto", "none", "search", "chain"]),
     help="Search large images tile by tile, or only as a whole.",
 )  # fmt: skip
