@@ -64,8 +64,6 @@ def build_assistant(
 
     head = _outlined(region_head, finder)
     zooms = zoom_policies(engine, scenes, head, folder)
-    # Not shown to find more than tiles of the whole do: by name only (docs/zoom.md).
-    zooms.pop("auto", None)
     known = _informed(knowledge, scenes)
     return Assistant(engine, head, known, scenes=scenes, zooms=zooms)
 
@@ -104,6 +102,4 @@ def _served(model: str) -> Assistant:
     from rsvlm.engines.remote_settings import read_settings
 
     engine = RemoteEngine(read_settings(model))
-    zooms = zoom_policies(engine)
-    zooms.pop("auto", None)
-    return Assistant(engine, zooms=zooms)
+    return Assistant(engine, zooms=zoom_policies(engine))

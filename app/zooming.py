@@ -1,4 +1,4 @@
-"""Wires the policies that look closer: ``--zoom auto|search|chain``."""
+"""Wires the policies that look closer: ``--zoom search|chain``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -31,27 +31,21 @@ def zoom_policies(
         folder: Checkpoint folder, which may hold labelled pictures.
 
     Returns:
-        ``"search"`` and ``"chain"``, those of the two that the parts allow, and
-        ``"auto"``, which decides between them by the question.
+        ``"search"`` and ``"chain"``, those of the two that the parts allow. None is
+        called ``"auto"``: a choice between them by the question was not shown to find
+        more than tiles of the whole do (docs/zoom.md).
     """
-    from rsvlm.zooming_route import RoutedZoom
-
     found: dict[str, ZoomPolicy] = {}
-    quick: ZoomPolicy | None = None
     if encoder is not None:
-        found["search"] = _search(True, engine, encoder, finder, folder)
-        quick = _search(False, engine, encoder, finder, folder)
+        found["search"] = _search(engine, encoder, finder, folder)
     if engine.capabilities.together > 1:
         from rsvlm.zooming_chain import ChainZoom
 
         found["chain"] = ChainZoom(engine)
-    if found:
-        found["auto"] = RoutedZoom(quick, found.get("chain"))
     return found
 
 
 def _search(
-    whole: bool,
     engine: Engine,
     encoder: "TileEncoder",
     finder: Finder | None,
@@ -61,7 +55,7 @@ def _search(
     from rsvlm.retrieval.tiles import TileIndex
     from rsvlm.zooming_search import SearchSettings, SearchZoom
 
-    settings, concepts = SearchSettings(whole_index=whole), None
+    settings, concepts = SearchSettings(whole_index=True), None
     if folder is not None and (folder / FILE).is_file():
         try:
             concepts = ConceptStore.load(folder / FILE, encoder.revision)

@@ -87,9 +87,9 @@ def read_cover(
         ParseError: If the file is no raster with a place on the Earth.
     """
     import rasterio
-    from affine import Affine
     from rasterio.enums import Resampling
     from rasterio.errors import RasterioError
+    from rasterio.transform import Affine
     from rasterio.vrt import WarpedVRT
 
     try:

@@ -114,8 +114,8 @@ def sar_record(index: int) -> Record:
 
 def geotiff(bands: NDArray[np.float32], scene: Scene) -> bytes:
     """Return VV and VH, shape (2, H, W), dB, as a georeferenced GeoTIFF."""
-    from affine import Affine
     from rasterio.io import MemoryFile
+    from rasterio.transform import Affine
 
     count, height, width = bands.shape
     with MemoryFile() as memory:

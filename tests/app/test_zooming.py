@@ -13,7 +13,6 @@ from rsvlm.engines.stub import StubEngine
 from rsvlm.retrieval.concepts import FILE, ConceptStore
 from rsvlm.zooming_chain import ChainZoom
 from rsvlm.zooming_margins import PictureProbe
-from rsvlm.zooming_route import RoutedZoom
 from rsvlm.zooming_search import SearchZoom
 
 
@@ -36,9 +35,9 @@ def engine(together: int) -> StubEngine:
     ("together", "encoder", "expected"),
     [
         (1, None, set()),
-        (8, None, {"auto", "chain"}),
-        (1, Encoder(), {"auto", "search"}),
-        (8, Encoder(), {"auto", "search", "chain"}),
+        (8, None, {"chain"}),
+        (1, Encoder(), {"search"}),
+        (8, Encoder(), {"search", "chain"}),
     ],
 )
 def test_a_model_gets_what_its_parts_allow(
@@ -51,9 +50,6 @@ def test_a_model_gets_what_its_parts_allow(
     if "search" in expected:
         assert isinstance(found["search"], SearchZoom)
         assert found["search"].settings.whole_index
-        assert isinstance(found["auto"], RoutedZoom)
-        assert isinstance(found["auto"].search, SearchZoom)
-        assert not found["auto"].search.settings.whole_index
 
 
 @pytest.mark.parametrize(("revision", "fast"), [("1", 1.5), ("2", 3.0)])

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, extract: Write, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(maps, "_named", lambda: (AIRPORT, *TOWNS))
     monkeypatch.setattr(texts, "ONE_IN", 10**9)
     write_raster = __import__("rasterio").open
-    from affine import Affine
+    from rasterio.transform import Affine
 
     pond = [(50, 50), (90, 50), (90, 90), (50, 90), (50, 50)]
     extract([({"natural": "water", "water": "pond"}, pond)])

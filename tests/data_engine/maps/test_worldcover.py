@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rasterio.transform import Affine
 
 from rsvlm.data_engine.maps import worldcover
 from rsvlm.errors import ParseError
