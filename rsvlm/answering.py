@@ -92,7 +92,7 @@ class Answerer:
             rasters: All rasters, open.
             options: Shape, zoom, seed, stream.
         """
-        if self.seeker and (measure := measure_of(state.question)):
+        if self.seeker.labels and (measure := measure_of(state.question)):
             return self._measured(measure, state, rasters, options)
         sought = self._is_sought(state)
         reason = self.seeker.cannot(state, rasters) if sought else None
@@ -103,7 +103,7 @@ class Answerer:
         if chosen:
             return chosen
         sought &= state.subject is None or self.seeker.can_seek(state, rasters)
-        kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
+        kind = kind_of(state, options)
         in_regions = sought and state.task.name in REGION_TASKS
         if in_regions and self.seeker.is_scene(state, rasters):
             return self._regions(state, rasters, kind, options)  # words add nothing
@@ -302,7 +302,7 @@ class Answerer:
             labels = [region.label for region in reply.regions]
             asked = state.subject.name if state.subject else None
             text = told_text(text, labels, asked)
-            kind = options.shape or ("mask" if state.task.name == "segment" else "hbb")
+            kind = kind_of(state, options)
             regions = sharpened(self.seeker.finder, state, rasters, reply.regions, kind)
             return Verdict(text, confidence, regions, len(regions))
         return Verdict(text or "(no answer)", confidence, found)
@@ -361,6 +361,11 @@ def area_of(rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
     ]
     known = [area for area in areas if area is not None]
     return area_text(sum(known) if len(known) == len(regions) else None, pixels)
+
+
+def kind_of(state: State, options: Options) -> ShapeKind:
+    """Return the kind of the regions: what was asked for, else masks or boxes."""
+    return options.shape or ("mask" if state.task.name == "segment" else "hbb")
 
 
 def mean(values: Sequence[float]) -> float:

@@ -71,8 +71,8 @@ class Assistant:
             question: What the user wrote.
             task: Name of a task, or ``"auto"`` to choose by the question.
             shape: Kind of the regions; default: masks when segmenting, else boxes.
-            zoom: ``"none"`` looks at the whole image only; ``"auto"`` decides by the
-                question; other names are those of :attr:`zooms`.
+            zoom: ``"none"`` looks at the whole image only, ``"auto"`` at its tiles
+                where objects are sought; other names are those of :attr:`zooms`.
             seed: Seed of the engine.
             on_text: Called with each piece of the engine's text.
 

@@ -60,5 +60,20 @@ def test_boxes_of_an_engine_get_outlines(tmp_path: Path) -> None:
     assert "refine" in {step.step for step in masks.trace}
 
 
+def test_a_head_that_knows_no_names_measures_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "port.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 40, 40), dtype=np.uint8)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=40, height=40, count=3, dtype="uint8",
+        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
+    ) as file:  # fmt: skip
+        file.write(pixels)
+    with Raster.open(path) as raster:
+        answer = Assistant(StubEngine(["About 30 m."]), Outliner()).ask(
+            [raster], "How long is the bridge?"
+        )
+    assert (answer.text, answer.abstained) == ("About 30 m.", False)
+
+
 def test_a_box_outside_the_image_has_no_ground_around_it() -> None:
     assert around(HBB(200, 200, 210, 210), 50, 50) is None
