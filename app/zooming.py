@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rsvlm.engines.base import Engine
 from rsvlm.errors import CheckpointError
 from rsvlm.findings import Finder
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.zoom import ZoomPolicy
 
@@ -106,6 +107,7 @@ def tile_progress() -> Iterator[Callable[[int, int], None]]:
     line = bar.add_task("tiles", total=None)
 
     def tell(done: int, total: int) -> None:
+        report("zoom", done, total)
         bar.start()
         bar.update(line, completed=done, total=total)
 

@@ -16,6 +16,7 @@ from rsvlm.errors import SettingsError
 from rsvlm.findings import Finder, ShapeKind
 from rsvlm.knowing import Composed, Knowledge, check_citations, disagreement
 from rsvlm.looking import lacking, plan_views
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
 from rsvlm.render import View
@@ -123,6 +124,7 @@ class Assistant:
             )
         elif told is None:
             verdict = self._checked(state, rasters, verdict)
+        report("place")
         state.timing["total"] = 1000 * (time.perf_counter() - start)
         return self._place(state, rasters, verdict)
 
@@ -165,7 +167,8 @@ class Assistant:
         planned = plan_views(state.question, rasters, max(able.together, len(rasters)))
         seen: set[int] = set()
         extra: list[View] = []
-        for index, rendering in planned:
+        for number, (index, rendering) in enumerate(planned):
+            report("look", number, len(planned))
             start = time.perf_counter()
             # A model of one picture was trained on what the eye sees.
             name = rendering if able.together > 1 else None
@@ -183,6 +186,7 @@ class Assistant:
         """Compose the answer from knowledge, or gather passages for the model."""
         if self.retriever is None:
             return None
+        report("recall")
         start = time.perf_counter()
         told = self.retriever.compose(state.question, rasters)
         if told is not None:

@@ -83,6 +83,13 @@ class EngineRefusedError(EngineError):
     status = "refused"
 
 
+class StoppedError(RsvlmError):
+    """Raised in the middle of work that its caller no longer wants."""
+
+    def __init__(self, message: str = "The question was stopped.") -> None:
+        super().__init__(message)
+
+
 class MissingExtraError(RsvlmError, ImportError):
     """Raised when a command needs a package that is not installed."""
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rsvlm.answer import TraceStep
 from rsvlm.findings import Findings, ShapeKind
 from rsvlm.geometry import HBB, Mask, Polygon, Region, Shape
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.search import trace_step
@@ -147,6 +148,7 @@ def cover_map(
     for y in range(rows):
         line = []
         for x in range(columns):
+            report("land cover", y * columns + x, rows * columns)
             left, top = area.x0 + x * tile, area.y0 + y * tile
             box = HBB(left, top, left + tile, top + tile)
             view = raster.view(box, model.side, model.side, image=image)
@@ -299,9 +301,10 @@ def find_places(
     while len(boxes) > MOST_WINDOWS:
         tile = math.ceil(tile * 1.25)
         boxes = _overlapping(raster, tile)
-    views = [
-        raster.view(box, model.side, model.side, image=image) for box in boxes
-    ]  # 85 kB each
+    views = []  # 85 kB each
+    for number, box in enumerate(boxes):
+        report("search", number, len(boxes))
+        views.append(raster.view(box, model.side, model.side, image=image))
     scores = model.place_scores(views)[:, list(model.places).index(label)]
     whole = raster.view(HBB(0, 0, raster.width, raster.height), 8, 8, image=image)
     trace.append(trace_step("search", whole, start, float(scores.max())))

@@ -12,6 +12,7 @@ from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.geometry import Region
 from rsvlm.labels import is_visible
 from rsvlm.messages import Generation
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.subjects import Subject
@@ -97,7 +98,8 @@ def search(
                 "reduced resolution; small objects may be missing."
             )
         parts = []
-        for window in plan.windows:
+        for number, window in enumerate(plan.windows):
+            report("search", number, len(plan.windows))
             start = time.perf_counter()
             view = raster.view(window, *plan.size(window), image=index)
             found = finder.find(view, names, shape, purpose)

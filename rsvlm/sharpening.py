@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rsvlm.findings import Finder, Refiner, ShapeKind
 from rsvlm.geometry import HBB, Region
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.search import State, trace_step
 
@@ -28,7 +29,8 @@ def sharpened(
     if kind == "hbb" or not isinstance(head, Refiner):
         return regions
     out = []
-    for region in regions:
+    for number, region in enumerate(regions):
+        report("outline", number, len(regions))
         raster = rasters[region.image]
         start = time.perf_counter()
         window = around(region.shape.hbb, raster.width, raster.height)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rsvlm.answer_parts import TraceStep
 from rsvlm.errors import SettingsError
 from rsvlm.messages import Generation
+from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.zoom import Look, ZoomPolicy, look_closer
@@ -65,6 +66,7 @@ def zoom_in(
     views = {}
     for look in looks:
         if policy is not None:
+            report("zoom", look.image, len(looks))
             views[look.image] = tuple(look_closer(policy, look))
     return Closer(
         {image: found for image, found in views.items() if found},

@@ -22,6 +22,7 @@ from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
 from rsvlm.models.configuration import SENSOR_IDS
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.processing import to_tiles
+from rsvlm.progress import report
 from rsvlm.render import View
 
 #: Encoded pictures that are kept: follow-up questions need no encoder.
@@ -108,6 +109,7 @@ class LocalEngine:
         # The end token counts as written: it has a probability like any other.
         text, shown, reason = "", 0, "length"
         while len(written) < max_tokens:
+            report("write", len(written), max_tokens)
             hidden = inner.language_model(
                 inputs_embeds=embeddings, past_key_values=cache, use_cache=True
             ).last_hidden_state[:, -1]

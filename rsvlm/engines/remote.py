@@ -21,6 +21,7 @@ from rsvlm.engines.remote_settings import RemoteSettings, key_for
 from rsvlm.engines.wire import BrokenReplyError, Draft, Pictures, clean, to_chat
 from rsvlm.errors import EngineError, MissingExtraError, SettingsError
 from rsvlm.messages import Generation, Message, views_of
+from rsvlm.progress import report
 
 _T = TypeVar("_T")
 
@@ -219,7 +220,8 @@ class RemoteEngine:
         end = time.monotonic() + self.settings.timeout
         stream = create(**fields, stream=True)
         try:
-            for chunk in stream:
+            for number, chunk in enumerate(stream):
+                report("write", number, request["max_tokens"])
                 draft.add(chunk)
                 shown.update(draft)
                 if time.monotonic() > end:
