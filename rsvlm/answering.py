@@ -16,6 +16,7 @@ from rsvlm.dialects import get_dialect
 from rsvlm.doubts import GUESS, doubts, strange_boxes
 from rsvlm.engines.base import Engine
 from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
+from rsvlm.focus import kept
 from rsvlm.geometry import Region
 from rsvlm.looking import legends
 from rsvlm.measures import Measure, measure_of
@@ -299,11 +300,12 @@ class Answerer:
         if state.task.boxes:
             window = state.views[state.images[0]].window
             state.warnings += strange_boxes(self.engine, reply.text, window)
-            labels = [region.label for region in reply.regions]
+            told = kept(Findings(reply.regions, 1.0), rasters).regions
+            labels = [region.label for region in told]
             asked = state.subject.name if state.subject else None
             text = told_text(text, labels, asked)
             kind = kind_of(state, options)
-            regions = sharpened(self.seeker.finder, state, rasters, reply.regions, kind)
+            regions = sharpened(self.seeker.finder, state, rasters, told, kind)
             return Verdict(text, confidence, regions, len(regions))
         return Verdict(text or "(no answer)", confidence, found)
 

@@ -13,9 +13,13 @@ from rsvlm.answer import Answer, AnswerImage, AnswerRegion, ModelInfo, TraceStep
 from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
+from rsvlm.explaining import account
 from rsvlm.findings import Finder, ShapeKind
+from rsvlm.focus import Focus, RasterPart
+from rsvlm.followup import Turn, resolve
 from rsvlm.knowing import Composed, Knowledge, check_citations, disagreement
 from rsvlm.looking import lacking, plan_views
+from rsvlm.pointing import answer_at, said_of_part
 from rsvlm.progress import report
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
@@ -63,6 +67,8 @@ class Assistant:
         zoom: ZoomName = "auto",
         seed: int | None = None,
         on_text: Callable[[str], None] | None = None,
+        history: Sequence[Turn] = (),
+        focus: Sequence[Focus] = (),
     ) -> Answer:
         """Answer one question.
 
@@ -76,19 +82,61 @@ class Assistant:
                 where objects are sought; other names are those of :attr:`zooms`.
             seed: Seed of the engine.
             on_text: Called with each piece of the engine's text.
+            history: Earlier turns about the same rasters, oldest first: "and the second
+                one?" is read against them. A turn of which only the words are known is
+                answered again where its regions are needed.
+            focus: Places that the question is about, such as a box that was drawn.
 
         Returns:
             The answer, placed on the Earth where the rasters are.
 
         Raises:
             SettingsError: If there is no image or no question, there are more images
-                than the model takes, or they do not overlap.
+                than the model takes, they do not overlap, or a place lies outside.
             UnknownNameError: If there is no such task.
             ImageError: If an image cannot be read.
             EngineError: If the engine gives no answer.
         """
         self._check(rasters, question)
         start = time.perf_counter()
+        options = Options(shape, zoom, seed, on_text)
+
+        def again(index: int) -> Turn:
+            past = history[index]
+            return Turn.of(
+                self.ask(
+                    rasters, past.question, past.task, zoom=zoom, seed=seed,
+                    history=history[:index],
+                )
+            )  # fmt: skip
+
+        meant = resolve(question, history, again)
+        places = (*focus, *meant.focus)
+        said = said_of_part(meant.question) if places else meant.question
+        state = self._state(rasters, said, task)
+        if meant.note:
+            state.trace.append(TraceStep(step="follow-up", note=meant.note, ms=0))
+        state.warnings += [meant.warning] if meant.warning else []
+        if meant.reply is not None:
+            sure, state.task = meant.reply.confidence, get_task("vqa")
+            said = account(meant.reply, meant.task == "doubt")
+            verdict = Verdict(
+                said, 1.0 if sure is None else sure, abstained=sure is None
+            )
+        elif places:
+            answerer = Answerer(self.engine, self.finder, self.scenes, self.least)
+            verdict = answer_at(
+                answerer, state, rasters, places, options,
+                lambda asked, parts: self._verdict(asked, parts, options, task),
+            )  # fmt: skip
+        else:
+            verdict = self._verdict(state, rasters, options, task)
+        report("place")
+        state.timing["total"] = 1000 * (time.perf_counter() - start)
+        return self._place(replace(state, question=question), rasters, verdict)
+
+    def _state(self, rasters: Sequence[Raster], question: str, task: str) -> State:
+        """Return what a question says before anything is looked at."""
         meant = Seeker(self.finder, self.scenes).implied(question, rasters)
         name = task
         if task == "auto":
@@ -96,10 +144,15 @@ class Assistant:
         state = State(question, get_task(name), meant or subject(question), [])
         for raster in rasters:
             state.warnings += [w for w in raster.warnings if w not in state.warnings]
+        return state
+
+    def _verdict(
+        self, state: State, rasters: Sequence[Raster], options: Options, task: str
+    ) -> Verdict:
+        """Look, recall, zoom, ask, read, refine and judge."""
         registration = self._register(state, rasters)
         self._look(state, rasters)
         told = self._recall(state, rasters)
-        options = Options(shape, zoom, seed, on_text)
         asked = state
         if told is not None and told.rest:
             name = choose_task(told.rest, len(rasters))[0] if task == "auto" else task
@@ -113,7 +166,8 @@ class Assistant:
         elif reason:
             verdict = Verdict(reason, 1.0, abstained=True)
         else:
-            self._zoom_in(asked, rasters, zoom)
+            if not any(isinstance(raster, RasterPart) for raster in rasters):
+                self._zoom_in(asked, rasters, options.zoom)
             verdict = self._answer(asked, rasters, registration, options, task)
         if told is not None and told.rest:
             verdict = replace(
@@ -124,9 +178,7 @@ class Assistant:
             )
         elif told is None:
             verdict = self._checked(state, rasters, verdict)
-        report("place")
-        state.timing["total"] = 1000 * (time.perf_counter() - start)
-        return self._place(state, rasters, verdict)
+        return verdict
 
     def _check(self, rasters: Sequence[Raster], question: str) -> None:
         if not rasters:

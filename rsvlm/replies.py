@@ -116,8 +116,10 @@ def no_count_text(name: str) -> str:
     )
 
 
-def cover_text(name: str, share: float, area: str, pieces: int) -> str:
-    """Say how much of an image a class of land cover covers.
+def cover_text(
+    name: str, share: float, area: str, pieces: int, of: str = "the image"
+) -> str:
+    """Say how much of an image, or of a place in it, a class of land cover covers.
 
     >>> cover_text("water", 0.084, "1,200 m2", 2)
     'Water covers 8.4 % of the image (1,200 m2) in 2 pieces.'
@@ -126,7 +128,7 @@ def cover_text(name: str, share: float, area: str, pieces: int) -> str:
         return f"no {name} was found."
     many = "1 piece" if pieces == 1 else f"{pieces} pieces"
     percent = f"{100 * share:.2g}" if share < 0.995 else "100"
-    return f"{name.capitalize()} covers {percent} % of the image ({area}) in {many}."
+    return f"{name.capitalize()} covers {percent} % of {of} ({area}) in {many}."
 
 
 def unknown_text(name: str, known: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
+from rsvlm.focus import RasterPart, kept
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
 from rsvlm.meaning import chosen, meant
@@ -91,6 +92,8 @@ class Seeker:
         sensor = "sar" if raster.sensor == "sar" else "optical"
         if sensor not in self.scenes.sensors:
             return False
+        if isinstance(raster, RasterPart):
+            raster = raster.whole  # its windows reach beyond the part
         longest = max(raster.width, raster.height)
         if raster.gsd is None or self.scenes.window_m is None:
             return sensor == "sar" and longest >= LEAST_SIDE
@@ -159,11 +162,11 @@ class Seeker:
 
         Without a subject all objects are looked for that the finder knows.
         """
-        found = self._all(state, rasters, shape, zoom, purpose)
+        found = kept(self._all(state, rasters, shape, zoom, purpose), rasters)
         subject = state.subject
         for label in subject.instead if subject and not found.regions else ():
             asked = replace(state, subject=Subject(label, label, label))
-            found = self._all(asked, rasters, shape, zoom, purpose)
+            found = kept(self._all(asked, rasters, shape, zoom, purpose), rasters)
             if found.regions:
                 return found
         if subject is None or not found.regions:
@@ -256,7 +259,9 @@ class Seeker:
         known = [area for area in areas if area is not None]
         whole = sum(known) if regions and len(known) == len(regions) else None
         area = area_text(whole, sum(region.shape.area for region in regions))
-        return cover_text(label, sum(shares) / len(shares), area, len(regions))
+        part = isinstance(rasters[state.images[0]], RasterPart)
+        what = "the place" if part else "the image"
+        return cover_text(label, sum(shares) / len(shares), area, len(regions), what)
 
     def shares_in(self, state: State, raster: Raster, image: int, box: HBB) -> str:
         """Return what covers a part of an image; "" where that cannot be read."""
@@ -271,6 +276,9 @@ class Seeker:
             return ""
         if not all(self._suits(rasters[i]) for i in state.images):
             return ""
+        part = rasters[state.images[0]]
+        if isinstance(part, RasterPart):
+            return self.shares_in(state, part, state.images[0], part.hull)
         parts = []
         for label in self.scenes.covers:
             shares = [

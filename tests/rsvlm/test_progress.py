@@ -1,7 +1,7 @@
 """Progress reaches its own listener only, and a listener stops the work."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class FakeFinder:
     def find(
         self,
         view: View,
-        descriptions: list[str],
+        descriptions: Sequence[str],
         shape: ShapeKind = "hbb",
         purpose: Purpose = "locate",
     ) -> Findings:
