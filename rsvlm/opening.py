@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsvlm.complete import check_complete
 from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError
 
@@ -81,22 +82,26 @@ def regular_file(path: str | Path) -> Path:
 def driver_of(head: bytes, name: str) -> str:
     """Return the GDAL driver for a file, by its first bytes.
 
+    GDAL is not asked, so that a server can do this in its own process.
+
     Args:
         head: The first 16 bytes or more.
         name: What to call the file in an error.
 
     Raises:
-        ImageError: If it is none of the formats of :data:`MAGIC`, or this build of
-            GDAL lacks the driver.
+        ImageError: If it is none of the formats of :data:`MAGIC`.
     """
     for driver, starts in MAGIC.items():
         if head.startswith(starts) and (driver != "WEBP" or head[8:12] == b"WEBP"):
-            break
-    else:
-        raise ImageError(
-            f"{shown(name)} is not a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file (it "
-            f"begins with {head[:8]!r}). Convert it: gdal_translate -of COG IN OUT."
-        )
+            return driver
+    raise ImageError(
+        f"{shown(name)} is not a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file (it "
+        f"begins with {head[:8]!r}). Convert it: gdal_translate -of COG IN OUT."
+    )
+
+
+def _available(driver: str, name: str) -> str:
+    """Return a driver, if this build of GDAL has it."""
     import rasterio
 
     with rasterio.Env() as env:
@@ -146,15 +151,17 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
     with decoding(name), _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         if isinstance(source, bytes):
-            driver, size = driver_of(source[:16], name), len(source)
+            driver, size = _available(driver_of(source[:16], name), name), len(source)
             memory = MemoryFile(source)
             path, opened = memory.name, Opened(memory.open(driver=[driver]), memory)
         else:
             with source.open("rb") as file:
-                driver, size = driver_of(file.read(16), name), source.stat().st_size
+                driver = _available(driver_of(file.read(16), name), name)
+                size = source.stat().st_size
             path, opened = source, Opened(DatasetReader(source, driver=[driver]))
         try:
             _check(opened.dataset, driver, size, shown(name), limits)
+            check_complete(source, driver, name)
             for level in range(_overviews(opened.dataset, shown(name), limits)):
                 # Blocks of an overview may be larger than those of the image.
                 options = {"driver": [driver], "OVERVIEW_LEVEL": level}

@@ -8,7 +8,7 @@ stays flat whatever the size of the image.
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from rsvlm.decode import decoding, shown
+from rsvlm.decode import shown
 from rsvlm.errors import ImageError
 from rsvlm.geometry import HBB, Window
-from rsvlm.opening import Limits, open_image, regular_file
-from rsvlm.placement import place
+from rsvlm.georeference import GeoReference
+from rsvlm.header import Header, PixelReader
+from rsvlm.opening import Limits, regular_file
 from rsvlm.reader import LARGE, Reader
 from rsvlm.render import Ends, View, bands_of, choose, limits_of, render, renderings_of
 from rsvlm.sensors import Profile, SensorGuess, detect
@@ -39,6 +40,8 @@ class Raster:
         dtype: Type of the samples, such as ``"uint16"``.
         nodata: Declared value of missing pixels, or None.
         descriptions: What the file calls each band.
+        data_bands: 1-based indexes of the bands that hold data, alpha excluded.
+        factors: Reduction of each overview, 1 for full resolution first.
         georeference: Place on the Earth; None where the file does not say.
         guess: Sensor, bands, domain of values, and how they were found.
         warnings: What a user should know, one sentence each.
@@ -47,77 +50,57 @@ class Raster:
     """
 
     def __init__(
-        self, source: Path | bytes, name: str, sensor: str, limits: Limits
+        self, reader: PixelReader, source: Path | bytes, name: str, sensor: str = "auto"
     ) -> None:
+        """Draw by way of a reader, which is closed with the raster.
+
+        Args:
+            reader: Where pixels come from.
+            source: The path or the bytes of the file that it reads.
+            name: File name.
+            sensor: As in :meth:`open`.
+        """
         self.path = str(source) if isinstance(source, Path) else name
         self.name = name
-        self._source = source
+        self._source, self._reader = source, reader
         self._lock = threading.Lock()
         self._ends: dict[str, Ends | None] = {}
         self._empty: dict[tuple[int, ...], bool] = {}
-        opened = open_image(source, name, limits)
+        header = reader.header
+        self.width, self.height, self.count = header.width, header.height, header.count
+        self.dtype, self.nodata = header.dtype, header.nodata
+        self.descriptions = header.names
+        self.data_bands, self.factors = header.bands, header.factors
+        self.georeference: GeoReference | None = None
+        if header.crs_wkt and header.transform:
+            self.georeference = GeoReference.create(header.crs_wkt, header.transform)
+        self.warnings = [*header.warnings, *_oddities(header)]
         try:
-            with decoding(name):
-                self._reader = Reader(opened, name, limits)
-                self._read_header(opened.dataset)
-                tags = opened.dataset.tags()
-            self.guess = self._detect(sensor, tags)
+            self.guess = self._detect(sensor)
         except Exception:
-            opened.close()
+            reader.close()
             raise
         if not self.guess.sure:
             self.warnings.append(f"{self.guess.reason} Set --sensor if that is wrong.")
 
-    def _read_header(self, dataset: Any) -> None:
-        self.width: int = dataset.width
-        self.height: int = dataset.height
-        self.count: int = dataset.count
-        self.dtype: str = self._reader.dtype
-        self.nodata: float | None = dataset.nodata
-        self.descriptions: tuple[str | None, ...] = dataset.descriptions
-        self.georeference, self.warnings = place(dataset)
-        orientation = dataset.tags().get("EXIF_Orientation", "1")
-        if orientation.isdigit() and orientation != "1":
-            self.warnings.append(
-                f"The camera marked the picture as turned (EXIF orientation "
-                f"{orientation}); it is shown and measured as stored, not turned."
-            )
-        if self._reader.ignores_nodata:
-            self.warnings.append(
-                "The file declares 255 as nodata, which bright pixels hold as well; no "
-                "pixel is left out."
-            )
-        if self._reader.alpha_is_data:
-            self.warnings.append(
-                "The file calls a band alpha (transparency) that holds other values; it "
-                "is read as data."
-            )
-        if self._reader.is_complex:
-            self.warnings.append("Samples are complex; their amplitude is shown.")
-        if len(dataset.subdatasets) > 1:
-            self.warnings.append(
-                f"The file holds {len(dataset.subdatasets)} images; only the first is "
-                "read."
-            )
-        if self.width * self.height > LARGE and self._reader.factors == [1]:
-            self.warnings.append(
-                f"The image has {self.width} x {self.height} pixels and no overviews, "
-                "so that wide views are slow; add them with gdaladdo -r average FILE."
-            )
-
-    def _detect(self, sensor: str, tags: Mapping[str, str]) -> SensorGuess:
-        reader = self._reader
-        values, valid = reader.pieces(reader.bands)
+    def _detect(self, sensor: str) -> SensorGuess:
+        reader, header = self._reader, self._reader.header
+        values, valid = reader.pieces(header.bands)
         with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
             samples = np.where(valid, values, np.nan).astype(np.float32)
         profile = Profile(
-            self.dtype, reader.descriptions, reader.colours, tags, self.name, samples
+            header.dtype,
+            header.descriptions,
+            header.colours,
+            header.tags,
+            self.name,
+            samples,
         )
         guess = detect(profile, sensor)
         reader.is_classes |= guess.domain == "classes"
-        if reader.has_table and guess.sensor == "optical":
+        if header.has_table and guess.sensor == "optical":
             guess = replace(guess, domain="colours")
-        bands = {name: reader.bands[i - 1] for name, i in guess.bands.items()}
+        bands = {name: header.bands[i - 1] for name, i in guess.bands.items()}
         return replace(guess, bands=bands)
 
     @classmethod
@@ -136,7 +119,8 @@ class Raster:
             UnknownNameError: If there is no such sensor.
         """
         found = regular_file(path)
-        raster = cls(found, found.name, sensor, limits or Limits())
+        reader = Reader.open(found, found.name, limits or Limits())
+        raster = cls(reader, found, found.name, sensor)
         raster.path = str(path)
         return raster
 
@@ -145,7 +129,8 @@ class Raster:
         cls, data: bytes, name: str, sensor: str = "auto", limits: Limits | None = None
     ) -> Self:
         """Open the bytes of an image file; see :meth:`open`."""
-        return cls(bytes(data), name, sensor, limits or Limits())
+        data = bytes(data)
+        return cls(Reader.open(data, name, limits or Limits()), data, name, sensor)
 
     def __enter__(self) -> Self:
         return self
@@ -298,26 +283,36 @@ class Raster:
             self.guess.bands[b] if isinstance(b, str) else b for b in bands or ()
         ]
         values, valid = self._reader.read(
-            window, width, height, indexes or self._reader.bands
+            window, width, height, indexes or self._reader.header.bands
         )
         mask = np.broadcast_to(~valid, values.shape)
         return np.ma.MaskedArray(values, mask=mask)
 
 
-def probe(source: Path | bytes, name: str, sensor: str = "auto") -> View:
-    """Open an image, draw it whole and close it.
-
-    This is what a server runs by :func:`rsvlm.decode.guarded` before it keeps a file of
-    a stranger: most of what can go wrong with a file goes wrong here.
-
-    Args:
-        source: Path or bytes of an image file.
-        name: What to call it in errors.
-        sensor: As in :meth:`Raster.open`.
-    """
-    if isinstance(source, bytes):
-        opened = Raster.from_bytes(source, name, sensor)
-    else:
-        opened = Raster.open(source, sensor)
-    with opened as raster:
-        return raster.preview()
+def _oddities(header: Header) -> Iterator[str]:
+    """Yield what a user should know of the file beside its place."""
+    orientation = header.tags.get("EXIF_Orientation", "1")
+    if orientation.isdigit() and orientation != "1":
+        yield (
+            f"The camera marked the picture as turned (EXIF orientation "
+            f"{shown(orientation, 9)}); it is shown and measured as stored, not turned."
+        )
+    if header.ignores_nodata:
+        yield (
+            "The file declares 255 as nodata, which bright pixels hold as well; no "
+            "pixel is left out."
+        )
+    if header.alpha_is_data:
+        yield (
+            "The file calls a band alpha (transparency) that holds other values; it is "
+            "read as data."
+        )
+    if header.is_complex:
+        yield "Samples are complex; their amplitude is shown."
+    if header.images > 1:
+        yield f"The file holds {header.images} images; only the first is read."
+    if header.width * header.height > LARGE and header.factors == (1,):
+        yield (
+            f"The image has {header.width} x {header.height} pixels and no overviews, "
+            "so that wide views are slow; add them with gdaladdo -r average FILE."
+        )

@@ -6,7 +6,9 @@ nodata, scales and complex samples. :class:`~rsvlm.raster.Raster` draws what it 
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,9 @@ from numpy.typing import NDArray
 from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError, SettingsError
 from rsvlm.geometry import HBB
-from rsvlm.opening import Limits, Opened
-
-#: Values, shape (B, H, W), and where they hold data, shape (H, W).
-Pixels = tuple[NDArray[Any], NDArray[np.bool_]]
+from rsvlm.header import TAGS, TEXT, Header, Pixels
+from rsvlm.opening import Limits, Opened, open_image
+from rsvlm.placement import place
 
 #: Side of the overview that percentiles are taken from.
 OVERVIEW = 512
@@ -28,13 +29,11 @@ LARGE = 64 * 2**20
 
 
 class Reader:
-    """Reads windows of an open image.
+    """Reads windows of an open image, in this process.
 
     Attributes:
-        bands: 1-based indexes of the bands that hold data, alpha excluded; 1 to 3 are
-            red, green and blue of a colour table.
-        descriptions: What the file calls each of these bands.
-        colours: Colour interpretation of each of these bands.
+        header: What the file says of the image.
+        bands: Those of the header, as are the following.
         dtype: Type of the samples.
         is_complex: Whether amplitudes of complex samples are read.
         is_classes: Whether values are numbers of colours or classes, never averaged.
@@ -42,6 +41,17 @@ class Reader:
         ignores_nodata: Whether declared nodata is an ordinary value.
         alpha_is_data: Whether the file calls a band alpha that is none.
     """
+
+    @classmethod
+    def open(cls, source: Path | bytes, name: str, limits: Limits) -> Self:
+        """Open an image; see :func:`rsvlm.opening.open_image`."""
+        opened = open_image(source, name, limits)
+        try:
+            with decoding(name):
+                return cls(opened, name, limits)
+        except Exception:
+            opened.close()
+            raise
 
     def __init__(self, opened: Opened, name: str, limits: Limits) -> None:
         self._opened, self.name, self.limits = opened, name, limits
@@ -69,17 +79,45 @@ class Reader:
                 self.bands.remove(alpha)
         flags = [flag.name for flag in dataset.mask_flag_enums[self.bands[0] - 1]]
         self._has_mask = "per_dataset" in flags and "alpha" not in flags
-        self.descriptions = tuple(dataset.descriptions[i - 1] for i in self.bands)
-        self.colours = tuple(colours[i - 1] for i in self.bands)
+        kinds = [colours[i - 1] for i in self.bands]
         if self.has_table:
-            self.bands, self.descriptions = [1, 2, 3], (None,) * 3
-            self.colours = ("red", "green", "blue")
+            self.bands, kinds = [1, 2, 3], ["red", "green", "blue"]
         # 255 is also what bright pixels of a colour picture hold; taking it for
         # nodata would cut holes into roofs and sand.
         self.ignores_nodata = (
             dataset.nodata == 255 and self.dtype == "uint8" and len(self.bands) >= 3
         )
         self._nodata = None if self.ignores_nodata else dataset.nodata
+        self.header = self._header(kinds)
+
+    def _header(self, colours: Sequence[str]) -> Header:
+        dataset = self.dataset
+        names = [name[:TEXT] if name else None for name in dataset.descriptions]
+        tags = islice(dataset.tags().items(), TAGS)
+        reference, warnings = place(dataset)
+        return Header(
+            width=dataset.width,
+            height=dataset.height,
+            count=dataset.count,
+            dtype=self.dtype,
+            nodata=dataset.nodata,
+            names=tuple(names),
+            bands=tuple(self.bands),
+            descriptions=tuple(
+                None if self.has_table else names[i - 1] for i in self.bands
+            ),
+            colours=tuple(colours),
+            factors=tuple(self.factors),
+            is_complex=self.is_complex,
+            has_table=self.has_table,
+            ignores_nodata=self.ignores_nodata,
+            alpha_is_data=self.alpha_is_data,
+            tags={key[:TEXT]: value[:TEXT] for key, value in tags},
+            images=len(dataset.subdatasets),
+            crs_wkt=reference.crs_wkt if reference else None,
+            transform=reference.transform if reference else None,
+            warnings=tuple(warnings),
+        )
 
     @property
     def has_table(self) -> bool:

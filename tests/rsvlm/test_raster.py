@@ -16,7 +16,7 @@ from rasterio.transform import Affine
 from rsvlm.errors import ImageError, SettingsError, UnknownNameError
 from rsvlm.geometry import HBB, Window
 from rsvlm.opening import Limits, open_image
-from rsvlm.raster import Raster, probe
+from rsvlm.raster import Raster
 from rsvlm.reader import Reader
 
 UTM = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 4_000_000)}
@@ -291,14 +291,6 @@ def test_large_colour_tables(write: Write) -> None:
     bands[0, 2, 3] = 40_000
     with Raster.open(write("a.tif", bands, edit=declare)) as raster:
         assert raster.preview().pixels[2, 3].tolist() == [200, 100, 50]
-
-
-def test_a_probe_is_the_whole_picture(write: Write) -> None:
-    path = write("a.tif", scene())
-    with Raster.open(path) as raster:
-        pixels = raster.preview().pixels
-    assert np.array_equal(probe(path, "a.tif").pixels, pixels)
-    assert np.array_equal(probe(path.read_bytes(), "a.tif").pixels, pixels)
 
 
 def test_a_second_image_is_told(tmp_path: Path) -> None:
