@@ -12,12 +12,17 @@ from typing import Any
 import click
 
 from rsvlm import __version__
+from rsvlm.app.cli_batch import batch
+from rsvlm.app.cli_chat import chat
 from rsvlm.app.cli_convert import convert_answers
 from rsvlm.app.cli_data import data
 from rsvlm.app.cli_eval import evaluate
+from rsvlm.app.cli_export import export_command
 from rsvlm.app.cli_index import index
+from rsvlm.app.cli_keys import keys
 from rsvlm.app.cli_knowledge import knowledge
 from rsvlm.app.cli_rewrite import data_rewrite
+from rsvlm.app.cli_serve import serve
 from rsvlm.errors import RsvlmError
 
 #: Names of the tasks, in the order of the help; a test holds them to ``TASKS``.
@@ -85,6 +90,11 @@ def main() -> None:
     "--knowledge", default="none", show_default=True, metavar="DIR|none",
     help="Knowledge base to cite (rsvlm knowledge build).",
 )  # fmt: skip
+@click.option(
+    "--at", multiple=True, metavar="PLACE",
+    help="Ask about a place: x,y or x0,y0,x1,y1 in px of the first image, or "
+    "lonlat:LON,LAT or lonlat:WEST,SOUTH,EAST,NORTH. Can be given again.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overlay", type=click.Path(dir_okay=False), help="Draw a PNG.")
 @click.option("--geojson", type=click.Path(dir_okay=False), help="Write GeoJSON.")
@@ -101,6 +111,7 @@ def ask(
     model: str,
     region_head: str,
     knowledge: str,
+    at: tuple[str, ...],
     as_json: bool,
     overlay: str | None,
     geojson: str | None,
@@ -129,6 +140,9 @@ def ask(
             for name in images
         ]
         _check_outputs(rasters, geojson)
+        from rsvlm.app.places import places
+
+        focus = places(at, rasters)
         from rsvlm.app.build import build_assistant
 
         with _progress_of_assets():
@@ -137,7 +151,7 @@ def ask(
         stream = sys.stderr.isatty() and not as_json
         answer = assistant.ask(
             rasters, question, task, shape=shape, zoom=zoom, seed=seed,
-            on_text=_streamer() if stream else None,
+            on_text=_streamer() if stream else None, focus=focus,
         )  # fmt: skip
         if stream:
             click.echo("\r\033[K", nl=False, err=True)
@@ -294,11 +308,16 @@ def _say(line: str) -> None:
 
 
 data.add_command(data_rewrite)
+main.add_command(chat)
 main.add_command(data)
+main.add_command(batch)
 main.add_command(convert_answers)
 main.add_command(evaluate)
+main.add_command(export_command)
 main.add_command(index)
+main.add_command(keys)
 main.add_command(knowledge)
+main.add_command(serve)
 
 
 @main.group("assets")

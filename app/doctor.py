@@ -12,6 +12,7 @@ import click
 
 from rsvlm.app import doctor_machine as machine
 from rsvlm.app import doctor_packages as packages
+from rsvlm.app.advisories import advisories
 from rsvlm.app.doctor_check import Check
 
 __all__ = ["Check", "checks", "run"]
@@ -21,7 +22,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     *(machine.python, machine.processor, machine.threads),
     *(packages.torch, packages.torchvision, packages.torchaudio),
     *(packages.torchcodec, packages.faiss, packages.vllm),
-    *(packages.bounds, packages.compatible, machine.links),
+    *(packages.bounds, packages.compatible, advisories, machine.links),
     *(machine.cache, machine.fetched),
 )
 

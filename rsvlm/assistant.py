@@ -21,6 +21,7 @@ from rsvlm.knowing import Composed, Knowledge, check_citations, disagreement
 from rsvlm.looking import lacking, plan_views
 from rsvlm.pointing import answer_at, said_of_part
 from rsvlm.progress import report
+from rsvlm.questions import tidy
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
 from rsvlm.render import View
@@ -110,7 +111,7 @@ class Assistant:
                 )
             )  # fmt: skip
 
-        meant = resolve(question, history, again)
+        meant = resolve(tidy(question), history, again)
         places = (*focus, *meant.focus)
         said = said_of_part(meant.question) if places else meant.question
         state = self._state(rasters, said, task)

@@ -6,7 +6,7 @@ with a :class:`Generation`.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsvlm.render import View
 
@@ -42,6 +42,7 @@ class Generation:
         prompt_tokens: Tokens read, images included.
         completion_tokens: Tokens written.
         logprobs: Natural-log probability of each written token, where known.
+        tokens: Text of each of these tokens; "" for one that ends the reply.
     """
 
     text: str
@@ -49,6 +50,8 @@ class Generation:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     logprobs: tuple[float, ...] | None = None
+    # Not compared: they say again what the text says.
+    tokens: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
     def mean_logprob(self) -> float | None:

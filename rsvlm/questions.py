@@ -77,7 +77,21 @@ _OPENING = re.compile(
     )[\s,.!:;-]*""",
     re.VERBOSE,
 )
+_BLANKS = re.compile(r"\s+")
+_SIGNS = re.compile(r"(\W{8})\W+")
 _CLOSING = re.compile(r"[\s,.!-]*\b(?:please|pls|plz|thanks?|thank you)\b[\s.!]*$")
+
+
+def tidy(text: str) -> str:
+    """Return a text without long runs of blanks and signs.
+
+    They mean nothing, and the rules over words take minutes with them.
+
+    >>> tidy("Where  is it?" + " !" * 400)
+    'Where is it? ! ! ! '
+    """
+    text = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", text)
+    return _SIGNS.sub(r"\1", text)
 
 
 def plain(question: str) -> str:

@@ -1,5 +1,6 @@
 """Every command and every example of the README runs."""
 
+import json
 import re
 import runpy
 import shlex
@@ -21,8 +22,12 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
     if line.strip() and not line.startswith("#")
 ]
-#: Commands that take hours or need the research data sets: their options are checked.
-LONG = ("rsvlm train", "rsvlm data build", "rsvlm eval", "rsvlm knowledge build")
+#: Commands that take hours, go on for ever or need the research data sets: their options
+#: are checked.
+LONG = (
+    "rsvlm train", "rsvlm data build", "rsvlm eval", "rsvlm knowledge build",
+    "rsvlm serve", "rsvlm chat",
+)  # fmt: skip
 
 
 def _write_scenes(folder: Path) -> None:
@@ -51,6 +56,8 @@ def _write_scenes(folder: Path) -> None:
         ) as file:  # fmt: skip
             file.write(pixels)
             file.descriptions = names.get(len(pixels), ("red", "green", "blue", "nir"))
+    question = {"id": "1", "images": ["port.tif"], "question": "Is there a ship?"}
+    (folder / "questions.jsonl").write_text(json.dumps(question) + "\n")
 
 
 def test_the_first_screen_has_the_first_answer() -> None:
@@ -111,7 +118,8 @@ def test_the_python_example_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for language, block in BLOCKS:
-        if language == "python":
+        # What asks a server is run by tests/app/server/test_docs.py.
+        if language == "python" and "http://" not in block:
             script = tmp_path / "example.py"
             script.write_text(block, encoding="utf-8")
             runpy.run_path(str(script))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache
 
-from rsvlm.engines.base import Capabilities
+from rsvlm.engines.ours import capabilities_of
 from rsvlm.messages import Generation, Message, views_of
 from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
 from rsvlm.models.configuration import SENSOR_IDS
@@ -57,14 +57,7 @@ class LocalEngine:
         config = self.model.config
         self.name = f"rsvlm-{folder.resolve().name}"
         self.revision = _revision(folder)
-        sensors = {"optical"} | ({"sar"} if config.sar_config is not None else set())
-        trained, radar = config.trained_gsd_m, config.sar_gsd_m
-        self.capabilities = Capabilities(
-            max_side=config.tile_size * 4,
-            sensors=frozenset(sensors),
-            gsd_m=(trained[0], trained[1]) if trained else None,
-            sar_gsd_m=(radar[0], radar[1]) if radar else None,
-        )
+        self.capabilities = capabilities_of(config)
         self._pictures: OrderedDict[str, Tensor] = OrderedDict()
 
     @property
@@ -106,6 +99,7 @@ class LocalEngine:
         cache = DynamicCache(config=self.model.config.text_config)
         written: list[int] = []
         logprobs: list[float] = []
+        tokens_of: list[str] = []
         # The end token counts as written: it has a probability like any other.
         text, shown, reason = "", 0, "length"
         while len(written) < max_tokens:
@@ -120,6 +114,7 @@ class LocalEngine:
             else:
                 token = int(scores.argmax())
             logprobs.append(float(scores[token]))
+            tokens_of.append(tokenizer.decode([token], skip_special_tokens=True))
             if token == tokenizer.eos_token_id:
                 reason = "stop"
                 break
@@ -136,7 +131,9 @@ class LocalEngine:
             embeddings = inner.get_input_embeddings()(torch.tensor([[token]]))
         if on_text is not None and len(text) > shown:
             on_text(text[shown:])
-        return Generation(text, reason, len(prompt), len(logprobs), tuple(logprobs))
+        return Generation(
+            text, reason, len(prompt), len(logprobs), tuple(logprobs), tuple(tokens_of)
+        )
 
     def _encode(self, view: View) -> Tensor:
         """Return a picture's tokens, shape (tiles, N, D); kept for later questions."""

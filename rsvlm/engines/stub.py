@@ -41,4 +41,4 @@ class StubEngine:
         if on_text is not None:
             on_text(cut)
         reason = "length" if len(words) > max_tokens else "stop"
-        return Generation(cut, reason, 1, min(len(words), max_tokens), (-0.1,))
+        return Generation(cut, reason, 1, min(len(words), max_tokens), (-0.1,), (cut,))

@@ -50,10 +50,7 @@ class Pictures:
         Raises:
             SettingsError: If it is larger than the server takes.
         """
-        digest = hashlib.sha256(view.pixels.tobytes())
-        # Equal bytes of another shape or sensor are another picture.
-        digest.update(f"{view.pixels.shape},{view.sensor}".encode())
-        key = digest.hexdigest()
+        key = self.key(view)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -64,6 +61,29 @@ class Pictures:
             while len(self._kept) > KEPT_PICTURES:
                 self._kept.popitem(last=False)
         return uri
+
+    @staticmethod
+    def key(view: View) -> str:
+        """Return what tells a picture from every other."""
+        digest = hashlib.sha256(view.pixels.tobytes())
+        # Equal bytes of another shape or sensor are another picture.
+        digest.update(f"{view.pixels.shape},{view.sensor}".encode())
+        return digest.hexdigest()
+
+    def part(self, view: View) -> dict[str, Any]:
+        """Return a view as a part of a message.
+
+        Raises:
+            SettingsError: If it is larger than the server takes.
+        """
+        return {"type": "image_url", "image_url": {"url": self.uri(view)}}
+
+    def answered(self, chat: Sequence[dict[str, Any]]) -> None:
+        """Note that the server has answered these messages."""
+
+    def lost(self, error: Exception) -> bool:
+        """Say whether a request failed for want of a picture, to be sent again."""
+        return False
 
     def _encode(self, view: View) -> str:
         from PIL import Image
@@ -101,7 +121,7 @@ def to_chat(messages: Sequence[Message], pictures: Pictures) -> list[dict[str, A
             content = [
                 {"type": "text", "text": part}
                 if isinstance(part, str)
-                else {"type": "image_url", "image_url": {"url": pictures.uri(part)}}
+                else pictures.part(part)
                 for part in message.parts
             ]
         chat.append({"role": message.role, "content": content})
@@ -183,20 +203,22 @@ class Draft:
             text, finish = text[: min(cuts)], "stop"
         if not text.strip():
             self._explain_nothing(model, bool(cuts))
-        logprobs = self._logprobs()
+        kept = self._kept()
+        logprobs = tuple(value for _, value in kept) or None
+        tokens = tuple(clean(token) for token, _ in kept) or None
         written = self.completion_tokens or len(self.tokens)
-        return Generation(text, finish, self.prompt_tokens, written, logprobs)
+        return Generation(text, finish, self.prompt_tokens, written, logprobs, tokens)
 
-    def _logprobs(self) -> tuple[float, ...] | None:
-        """Return the log probabilities of the answer's tokens, not of thoughts."""
+    def _kept(self) -> list[tuple[str, float]]:
+        """Return the answer's tokens and log probabilities, without thoughts."""
         whole = "".join(token for token, _ in self.tokens)
         thoughts = list(_THOUGHT.finditer(whole))
         start, kept = thoughts[-1].end() if thoughts else 0, []
         for token, value in self.tokens:
             start -= len(token)
             if start < 0 or not thoughts:
-                kept.append(value)
-        return tuple(kept) or None
+                kept.append((token, value))
+        return kept
 
     def _explain_nothing(self, model: str, cut: bool) -> None:
         if self.refusal.strip() or self.finish == "content_filter":

@@ -306,6 +306,14 @@ def test_impossible_calls_are_refused(raster: Raster) -> None:
         assistant.ask([raster], "What is this?", task="cuont")
 
 
+def test_a_question_of_blanks_does_not_keep_the_rules_busy(raster: Raster) -> None:
+    engine = StubEngine(["a field"])
+    question = "What" + 3000 * " " + "is this?"
+    answer = Assistant(engine, least=0).ask([raster], question)
+    assert answer.question == question
+    assert "What is this?" in str(engine.calls[0])
+
+
 class Atlas:
     """Knows one airport, and composes what is asked of it."""
 

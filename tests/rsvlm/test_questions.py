@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsvlm.questions import asks_scene, is_presence, options
+from rsvlm.questions import asks_scene, is_presence, options, tidy
 from rsvlm.subjects import subject
 
 OPTIONS = {
@@ -125,3 +125,12 @@ def test_the_object_of_several_places() -> None:
     topic = subject("Give the locations of all tennis courts.")
     assert topic is not None
     assert topic.phrase == "tennis courts"
+
+
+@pytest.mark.parametrize("sign", [" ", ", ", "!", "\n", "\t"])
+def test_runs_of_blanks_and_signs_are_shortened(sign: str) -> None:
+    text = tidy("Where is it?" + sign * 1000 + "there")
+    assert len(tidy(" " * 4000)) <= 1
+    assert text.startswith("Where is it?")
+    assert text.endswith("there")
+    assert tidy(text) == text

@@ -1,0 +1,1 @@
+"""The HTTP server of rsvlm: the OpenAI API around one assistant."""

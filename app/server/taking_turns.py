@@ -1,0 +1,34 @@
+"""Each owner has a few images looked at, at a time, so that nobody takes all children."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Turns:
+    """Bounds what is done for one owner at a time; who waits holds no thread.
+
+    .. versionadded:: 0.2
+    """
+
+    def __init__(self, most: int) -> None:
+        """Start with nobody.
+
+        Args:
+            most: Turns of one owner at a time.
+        """
+        self.most = most
+        self._owners: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def turn(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a turn, and give it back at the end."""
+        free, users = self._owners.get(owner, (asyncio.Semaphore(self.most), 0))
+        self._owners[owner] = (free, users + 1)
+        try:
+            async with free:
+                yield
+        finally:
+            free, users = self._owners.pop(owner)
+            if users > 1:
+                self._owners[owner] = (free, users - 1)

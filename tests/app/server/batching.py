@@ -1,0 +1,57 @@
+"""A server with batches around a deterministic engine, for tests."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from rsvlm.app.server.admission import Admission
+from rsvlm.app.server.app import create_app
+from rsvlm.app.server.batch_settings import BatchLimits
+from rsvlm.app.server.batches import Batches, router
+from rsvlm.app.server.file_routes import router as file_router
+from rsvlm.app.server.files import FileStore
+from rsvlm.app.server.gate_settings import GateLimits
+from rsvlm.app.server.service import Service
+from rsvlm.assistant import Assistant
+from tests.app.batches import Oracle
+from tests.app.server.fakes import Store, png, serving, user
+
+
+def app_of(folder: Path, engine: Oracle, limits: BatchLimits | None = None) -> FastAPI:
+    """Return an application whose files and batches lie in a folder."""
+    pictures, gate = Store(), GateLimits(requests_per_minute=100_000, burst=10_000)
+    files, admission = FileStore(folder / "files"), Admission(gate)
+    assistants = {"tiny": Assistant(engine, least=0.0)}
+    service = Service(assistants, pictures, admission, pictures.resolve)
+    limits = (limits or BatchLimits()).within(gate.max_running)
+    batches = Batches(folder / "batches", service, files, limits)
+    app = create_app(
+        service, admission, gate,
+        routers=(file_router(files), router(batches)), lifespans=(batches.running,),
+    )  # fmt: skip
+    app.state.batches, app.state.files = batches, files
+    return app
+
+
+def line(number: int, text: str = "", **changes: Any) -> dict[str, Any]:
+    """Return a request of a batch."""
+    messages = [user(text or f"What is {number}?", png())]
+    body = {"model": "tiny", "messages": messages, "rsvlm": {"task": "vqa"}}
+    request = {"custom_id": f"r{number}", "method": "POST", "body": body}
+    return {**request, "url": "/v1/chat/completions", **changes}
+
+
+def jsonl(*lines: Any) -> bytes:
+    """Return a file of lines."""
+    return "".join(f"{json.dumps(one)}\n" for one in lines).encode()
+
+
+if __name__ == "__main__":
+    # A server for tests that kill it: its folder, and where to write its address.
+    with serving(app_of(Path(sys.argv[1]), Oracle(seconds=0.03))) as address:
+        Path(sys.argv[2]).write_text(address)
+        time.sleep(600)
