@@ -52,6 +52,8 @@ KINDS = frozenset(
         "cloud-mask",
         "gazetteer",
         "sample-image",
+        "browser-library",
+        "test-tool",
     }
 )
 NOTICE = "LICENCE.txt"

@@ -1,9 +1,12 @@
 import errno
 import hashlib
+import io
 import os
 import sys
+import tarfile
 import venv
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,13 +119,13 @@ def test_an_index_that_cannot_be_reached() -> None:
         "ERROR: Could not find a version that satisfies the requirement a==1\n"
         "ERROR: No matching distribution found for a==1\n"
     )
-    message = str(wheels._pip_error("a==1", text))
+    message = str(wheels._client_error(Wheel("a", "1", "", 1, ""), text))
     assert message.startswith("The package index could not be reached for a==1 (No ")
 
 
 def test_pip_on_a_full_disk() -> None:
     text = "ERROR: Could not install packages due to an OSError: [Errno 28] No space"
-    error = wheels._pip_error("a==1", text)
+    error = wheels._client_error(Wheel("a", "1", "", 1, ""), text)
     assert isinstance(error, OSError)
     assert error.errno == errno.ENOSPC
 
@@ -141,3 +144,77 @@ def test_no_more_than_one_byte_too_many_is_written(index: Path, tmp_path: Path) 
         output = tmp_path / "w.bin"
         wheels.extract(archive, "tiny/w.bin", output, 10, lambda done: None)
         assert output.stat().st_size == 11
+
+
+NPM = """#!{python}
+import shutil, sys
+assert sys.argv[1] == "pack" and sys.argv[2] == "tiny@1.0", sys.argv
+assert "--ignore-scripts" in sys.argv
+{body}
+shutil.copy({source!r}, sys.argv[-1])
+"""
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An npm that has one package; returns the folder of the program."""
+    package = tmp_path / "tiny-1.0.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        for name, body in {"package/a/w.js": BODY, "package/LICENSE": b"Free."}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    program(folder, package)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def program(folder: Path, package: Path, body: str = "") -> None:
+    text = NPM.format(python=sys.executable, body=body, source=str(package))
+    (folder / "npm").write_text(text)
+    (folder / "npm").chmod(0o755)
+
+
+@pytest.fixture
+def script(npm: Path) -> Wheel:
+    body = (npm.parent / "tiny-1.0.tgz").read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    return Wheel("tiny", "1.0", digest, len(body), "package/a", "npm")
+
+
+def test_a_package_of_npm_reads_like_a_wheel(script: Wheel, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    steps: list[int] = []
+    path = wheels.download(script, tmp_path / "work", steps.append)
+    assert max(steps) == script.size
+    with wheels.opened(path) as archive:
+        out = tmp_path / "w.js"
+        found = wheels.extract(archive, "package/a/w.js", out, len(BODY), steps.append)
+        assert found == hashlib.sha256(BODY).hexdigest()
+        assert "Free." in wheels.licences(archive)
+
+
+def test_another_package_of_npm_is_refused(script: Wheel, tmp_path: Path) -> None:
+    other = replace(script, sha256="0" * 64)
+    message = refusal(other, tmp_path / "work")
+    assert "not the expected file" in message
+    assert "npm config list" in message
+
+
+def test_npm_that_is_missing_or_fails(
+    script: Wheel, npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = 'sys.exit("npm error code ENOTFOUND\\nnpm error network no way")'
+    program(npm, tmp_path, lost)
+    message = refusal(script, tmp_path / "lost")
+    assert message.startswith(
+        "The package index could not be reached for tiny@1.0 (npm"
+    )
+    program(npm, tmp_path, 'sys.exit("npm error code E404\\nnpm error 404 none")')
+    assert "npm could not fetch tiny@1.0: npm error code E404" in refusal(
+        script, tmp_path / "none"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "There is no npm, which fetches tiny@1.0" in refusal(script, tmp_path / "no")
