@@ -14,8 +14,10 @@ DEMO := demo
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[cpu]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[cpu,chat]"
 	$(BIN)/rsvlm doctor --fix
+	$(BIN)/rsvlm assets fetch openseadragon || \
+	  echo "Without npm the image viewer zooms in steps; everything else works."
 	touch $@
 
 .venv/installed-dev: .venv/installed
@@ -48,7 +50,7 @@ test-serve: .venv-serve/installed
 test-browser: .venv/installed-dev
 	@command -v chromedriver >/dev/null || \
 	  { echo "Chromium is needed: apt-get install chromium chromium-driver"; exit 1; }
-	$(BIN)/rsvlm assets fetch openseadragon
+	$(BIN)/rsvlm assets fetch openseadragon axe-core
 	$(BIN)/python -m pytest -q -m browser $$(grep -rl --include='test_*.py' 'mark\.browser' tests)
 
 bench: .venv/installed-dev
