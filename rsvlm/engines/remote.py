@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from rsvlm.dialects import UNKNOWN, family_of, get_dialect
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.failures import LONGEST_WAIT, Failure, Server
+from rsvlm.engines.kept_pictures import KeptPictures
 from rsvlm.engines.remote_settings import RemoteSettings, key_for
 from rsvlm.engines.wire import BrokenReplyError, Draft, Pictures, clean, to_chat
 from rsvlm.errors import EngineError, MissingExtraError, SettingsError
@@ -31,6 +32,8 @@ FIRST_WAIT = 0.5
 MOST_WAIT = 20.0
 #: Seconds to reach a server.
 CONNECT = 10.0
+#: Times that pictures are sent again because the server has lost them meanwhile.
+MOST_RESENT = 3
 #: Texts that end a reply: the OpenAI API takes four.
 MOST_STOPS = 4
 #: Fields that a server may do without; one that it refuses is left out from then on.
@@ -56,6 +59,7 @@ class RemoteEngine:
         settings: RemoteSettings,
         key: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        capabilities: Capabilities | None = None,
     ) -> None:
         """Prepare to ask; the server is asked only where the model has no name.
 
@@ -63,6 +67,8 @@ class RemoteEngine:
             settings: The server, the model and how it is asked.
             key: Key of the server; by default from the environment.
             sleep: What waits between tries.
+            capabilities: What the model can take, where that is known better than by
+                its name and the settings.
 
         Raises:
             MissingExtraError: If the package ``openai`` is not installed.
@@ -103,7 +109,7 @@ class RemoteEngine:
             self._server = replace(self._server, model=self.name)
         family = family_of(self.name) or (None, None)
         dialect = settings.dialect or family[0]
-        self.capabilities = Capabilities(
+        self.capabilities = capabilities or Capabilities(
             max_images=max(8, settings.max_images or 0),
             together=settings.max_images or family[1] or 8,
             max_side=settings.max_side,
@@ -113,7 +119,8 @@ class RemoteEngine:
             sensors=settings.sensors,
         )
         codec = get_dialect(self.capabilities.dialect)
-        self._pictures = Pictures(codec, settings.max_megabytes * 1e6)
+        kind = KeptPictures if settings.remembers else Pictures
+        self._pictures = kind(codec, settings.max_megabytes * 1e6)
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +178,6 @@ class RemoteEngine:
         stop = [mark for mark in stop if mark]
         request: dict[str, Any] = {
             "model": self.name,
-            "messages": to_chat(messages, self._pictures),
             "max_tokens": max_tokens,
             "temperature": temperature,
             "logprobs": True,
@@ -179,8 +185,20 @@ class RemoteEngine:
             **({"stop": stop[:MOST_STOPS]} if stop else {}),
         }
         shown = _Shown(on_text, stop) if on_text is not None else None
+
+        def ask(resend: int = MOST_RESENT) -> Generation:
+            chat = to_chat(messages, self._pictures)
+            try:
+                generation = self._try({**request, "messages": chat}, stop, shown)
+            except Exception as error:
+                if resend and self._pictures.lost(error):
+                    return ask(resend - 1)
+                raise
+            self._pictures.answered(chat)
+            return generation
+
         with self._slots:
-            return self._persist(lambda: self._try(request, stop, shown))
+            return self._persist(ask)
 
     def _persist(self, call: Callable[[], _T]) -> _T:
         """Call until it works, no try is left, or none would help."""

@@ -48,6 +48,9 @@ class RemoteSettings(BaseModel):
     max_tokens: int = Field(1024, ge=1, le=2**20, description="tokens of a reply")
     timeout: float = Field(120, gt=0, le=86400, description="seconds a try may take")
     retries: int = Field(4, ge=0, le=20, description="tries after a failed one")
+    remembers: bool = Field(
+        False, description="whether it keeps pictures, as vLLM does"
+    )
     concurrency: int = Field(32, ge=1, le=1024, description="requests at a time")
 
     @field_validator("sensors", mode="before")

