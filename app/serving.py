@@ -16,6 +16,7 @@ from rsvlm.app.server.app import create_app
 from rsvlm.app.server.batches import Batches
 from rsvlm.app.server.batches import router as batch_routes
 from rsvlm.app.server.file_routes import router as file_routes
+from rsvlm.app.server.file_settings import FileLimits
 from rsvlm.app.server.files import FileStore
 from rsvlm.app.server.gate_settings import GateLimits
 from rsvlm.app.server.images import Images
@@ -61,10 +62,21 @@ def build_server(
         raise
 
 
+def _enough(files: FileLimits, limits: GateLimits) -> FileLimits:
+    """Return limits with as many open images as questions at a time may need.
+
+    Two a question, and as many as by default for uploads, views and idle ones.
+    """
+    if "children" in files.model_fields_set:
+        return files
+    need = 2 * limits.max_running + files.children
+    return files.model_copy(update={"children": need})
+
+
 def _server(
     settings: ServerSettings, limits: GateLimits, keys: KeyFile | None, models: Models
 ) -> Server:
-    store = FileStore(settings.data / "files", settings.files)
+    store = FileStore(settings.data / "files", _enough(settings.files, limits))
     admission, metrics = Admission(limits), Metrics()
     service = Service(models.assistants, store, admission, Images(store).resolve)
     batches = Batches(

@@ -26,7 +26,7 @@ from typing import Self
 from rsvlm import assets
 from rsvlm.app.vllm_child import MARK
 from rsvlm.app.vllm_settings import VllmSettings, command, environment
-from rsvlm.errors import EngineError
+from rsvlm.errors import EngineError, RsvlmError
 from rsvlm.models.export import read_manifest
 
 #: Lines of the log that are kept for messages.
@@ -251,7 +251,7 @@ class VllmServer:
                 try:
                     self._spawn()
                     self._await_ready()
-                except EngineError as error:
+                except (RsvlmError, OSError) as error:
                     self._end(0)
                     if self._stopping.is_set():
                         return
@@ -305,7 +305,9 @@ class VllmServer:
 
     def _tail(self) -> str:
         """Return what the log says of an error, or its last line."""
-        lines = [line for line in self._lines if line.strip()]
+        lines = [
+            line for line in list(self._lines) if line.strip()
+        ]  # it grows meanwhile
         for line in reversed(lines):
             found = _ERROR.search(line)
             if found and not any(words in line for words in _HOLLOW):

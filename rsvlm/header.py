@@ -99,6 +99,11 @@ class PixelReader(Protocol):
         """Read native pieces spread over the image, put beside each other."""
         ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can read; its decoder may have died."""
+        ...
+
     def close(self) -> None:
         """Close the file; a closed reader reads no more."""
         ...

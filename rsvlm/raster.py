@@ -146,6 +146,11 @@ class Raster:
     def __repr__(self) -> str:
         return f"Raster({self.name!r}, {self.width} x {self.height}, {self.sensor})"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it gives views: it was not closed, and its decoder has not died."""
+        return self._reader.is_open
+
     def close(self) -> None:
         """Close the file; a closed raster gives no more views."""
         self._reader.close()

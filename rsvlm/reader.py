@@ -142,6 +142,11 @@ class Reader:
         full = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1
         return bool(np.isin(values, (0, full)).mean() < 0.5)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can read."""
+        return not self.dataset.closed
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

@@ -238,6 +238,11 @@ class SandboxedReader:
         self.is_classes = header.has_table
         self._end = weakref.finalize(self, _end, child, closed)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can read: its child lives."""
+        return self._child.is_alive and not self._is_closed
+
     def close(self) -> None:
         """End the child."""
         with self._lock:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rsvlm.answer_parts import TraceStep
 from rsvlm.embedding import Embedder, Vectors
-from rsvlm.errors import RsvlmError
+from rsvlm.errors import RsvlmError, StoppedError
 from rsvlm.findings import Finder
 from rsvlm.geometry import HBB
 from rsvlm.labels import OBJECTS
@@ -183,6 +183,8 @@ class SearchZoom:
         try:
             with self.open_tiles(look.raster) as tiles:
                 return self._search(look, about, tiles, start)
+        except StoppedError:
+            raise
         except RsvlmError as error:
             look.warnings.append(f"It was not zoomed in: {error}")
             _tell(look, "overview: tiles could not be searched", start)

@@ -82,7 +82,9 @@ async def prepare(service: Service, owner: str, body: ChatRequest) -> Asked:
     form = None
     if body.form.type != "text":
         wanted = body.form.json_schema
-        form = Form(wanted.schema_ if wanted is not None else {})
+        schema = wanted.schema_ if wanted is not None else {}
+        # Large schemas take seconds to check.
+        form = await asyncio.to_thread(Form, schema)
     talk = read(body.messages)
     options = body.rsvlm
     scope = talk.scope([box.image for box in options.focus])

@@ -170,8 +170,7 @@ async def _receive(store: FileStore, owner: str, request: Request) -> StoredFile
             )
         seconds = _lifetime(form.fields)
         name = form.file_name or ""
-        async with store.turns.turn(owner):
-            return await run_in_threadpool(store.keep, upload, name, purpose, seconds)
+        return await store.turns.run(owner, store.keep, upload, name, purpose, seconds)
 
 
 def _lifetime(fields: dict[str, str]) -> int | None:

@@ -286,9 +286,10 @@ class FileStore:
 
     def expire(self) -> None:
         """Forget the files whose time is over."""
-        gone = self._table.expired(time.time())
-        for file in gone:
-            self._table.remove(file.id)
+        with self._table.change():  # none of them is prolonged meanwhile
+            gone = self._table.expired(time.time())
+            for file in gone:
+                self._table.remove(file.id)
         self._drop_bytes(gone)
 
     def _drop_bytes(self, files: Iterable[StoredFile]) -> None:

@@ -3,8 +3,6 @@
 import base64
 import binascii
 
-from starlette.concurrency import run_in_threadpool
-
 from rsvlm.app.server.errors import ApiError
 from rsvlm.app.server.fetching import fetch
 from rsvlm.app.server.file_samples import PREFIX
@@ -36,8 +34,7 @@ class Images:
             ApiError: If there is no such file, the address is of another kind, or the
                 image is too large.
         """
-        async with self.store.turns.turn(owner):
-            return await run_in_threadpool(self.find, url, owner)
+        return await self.store.turns.run(owner, self.find, url, owner)
 
     def find(self, url: str, owner: str) -> StoredFile:
         """Return the same, in the thread of the caller."""

@@ -86,6 +86,8 @@ class OpenRasters:
         with self._lock:
             found.users -= 1
             found.used = time.monotonic()
+            if not found.raster.is_open and self._open.get(key) is found:
+                del self._open[key]  # somebody has made do without what it did not read
             if self._open.get(key) is not found and not found.users:
                 closing.append(found)
             free = [at for at, one in self._open.items() if not one.users]

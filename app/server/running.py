@@ -64,7 +64,11 @@ class PatientProtocol(H11Protocol):
 
     def _watch(self) -> None:
         # After an answer uvicorn waits for the next request with a timer of its own.
-        waits = self.conn.their_state is h11.IDLE and not self.timeout_keep_alive_task
+        # Answers that were given before the body came leave h11 waiting for the body,
+        # and each of its bytes takes uvicorn's timer away.
+        answered = self.cycle is not None and self.cycle.response_complete
+        idle = self.conn.their_state is h11.IDLE or answered
+        waits = idle and not self.timeout_keep_alive_task
         if not waits or self.transport.is_closing():
             self._stop()
         elif self._timer is None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from rsvlm.answer import Answer
 from rsvlm.app.server.file_table import StoredFile
+from rsvlm.app.server.finishing import finished
 from rsvlm.app.server.lending import OpenRasters
 from rsvlm.app.server.memory import Memory
 from rsvlm.app.server.pictures import overlay_png
@@ -319,13 +320,7 @@ class Service:
         async with self.admission.slot(owner, work.queued, background=work.background):
             loop = asyncio.get_running_loop()
             thread = loop.run_in_executor(self._threads, work.run, job)
-            try:
-                return await asyncio.shield(thread)
-            except asyncio.CancelledError:
-                work.stop()
-                await asyncio.wait([thread])  # the slot is in use until then
-                thread.exception()  # that it was stopped is no news
-                raise
+            return await finished(thread, work.stop)  # the slot is in use until then
 
 
 def _answered(

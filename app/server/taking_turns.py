@@ -1,8 +1,15 @@
 """Each owner has a few images looked at, at a time, so that nobody takes all children."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from rsvlm.app.server.finishing import finished
+
+_T = TypeVar("_T")
 
 
 class Turns:
@@ -32,3 +39,12 @@ class Turns:
             free, users = self._owners.pop(owner)
             if users > 1:
                 self._owners[owner] = (free, users - 1)
+
+    async def run(self, owner: str, function: Callable[..., _T], *args: Any) -> _T:
+        """Run a function in a thread, when it is the owner's turn.
+
+        The turn is taken until the thread has ended, also for a client that went away.
+        """
+        async with self.turn(owner):
+            thread = asyncio.ensure_future(run_in_threadpool(function, *args))
+            return await finished(thread)

@@ -11,6 +11,8 @@ from rsvlm.errors import ImageError
 
 
 class Fake:
+    is_open = True
+
     def __init__(self) -> None:
         self.closed = 0
 
@@ -59,6 +61,15 @@ def test_a_decoder_that_failed_is_not_lent_again() -> None:
     rasters, opened = OpenRasters(), list[Any]()
     with pytest.raises(ImageError), rasters.lend("a", opener(opened)):
         raise ImageError("The image crashed the decoder.")
+    with rasters.lend("a", opener(opened)) as raster:
+        assert raster is opened[1]
+    assert [fake.closed for fake in opened] == [1, 0]
+
+
+def test_a_decoder_that_died_unnoticed_is_not_lent_again() -> None:
+    rasters, opened = OpenRasters(), list[Any]()
+    with rasters.lend("a", opener(opened)) as raster:
+        raster.is_open = False
     with rasters.lend("a", opener(opened)) as raster:
         assert raster is opened[1]
     assert [fake.closed for fake in opened] == [1, 0]

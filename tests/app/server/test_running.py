@@ -199,6 +199,23 @@ def test_bodies_of_all_requests_together_are_limited() -> None:
         assert post() == 200  # given back
 
 
+def test_an_answer_before_the_body_does_not_keep_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "HEAD_SECONDS", 0.2)
+    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n"
+    with (
+        Live() as live,
+        socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock,
+    ):
+        sock.sendall(head)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 404")
+        time.sleep(0.1)
+        sock.sendall(b"x")  # uvicorn stops its own clock at this byte
+        while sock.recv(65536):
+            pass  # ends when the server closes; else the timeout fails the test
+
+
 def test_a_request_that_does_not_come_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
