@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -30,6 +31,11 @@ NO_COOKIE = (
     "which your browser did not send. Allow cookies for this address, and load the page "
     "again."
 )
+ELSEWHERE = "Draw on the images that are asked about."
+
+
+class _Mark:
+    """Stands for the event that has last drawn the whole of a page."""
 
 
 class Handlers:
@@ -43,6 +49,10 @@ class Handlers:
         self.settings = settings
         self.showing = Showing(desk, store, history)
         self._expired = time.monotonic()
+        # By owner and page; what ended or went with its page is no longer there.
+        self._latest: WeakValueDictionary[tuple[str, str | None], _Mark] = (
+            WeakValueDictionary()
+        )
 
     # who and what
 
@@ -60,6 +70,11 @@ class Handlers:
     def _conversation(self, owner: str, tab: Tab) -> Conversation | None:
         return self.history.conversation(owner, tab.conversation or "")
 
+    def _mark(self, owner: str, request: gr.Request) -> _Mark:
+        """Have the events before this one no longer draw the page."""
+        mark = self._latest[owner, request.session_hash] = _Mark()
+        return mark
+
     # events
 
     async def load(self, tab: Tab, request: gr.Request) -> AsyncIterator[Shown]:
@@ -72,13 +87,16 @@ class Handlers:
         self._expire()
         latest = self.history.conversations(owner)[:1]
         tab = Tab(latest[0].id if latest else None)
-        async for shown in self._follow(owner, tab):
+        async for shown in self._follow(owner, tab, request, question=""):
             yield shown
 
     async def upload(
         self, paths: list[str] | None, tab: Tab, request: gr.Request
     ) -> Shown:
-        """Move uploaded files into the store, and show them."""
+        """Move uploaded files into the store, and show them.
+
+        :meth:`follow` comes next: what follows a question now draws no more.
+        """
         # ``None`` is what a program sends that uses the page without a browser.
         tab, troubles, added = replace(tab or Tab(), notice=""), [], []
         try:
@@ -102,8 +120,15 @@ class Handlers:
             )
             images = images[: self.settings.max_images]
         if added:
-            tab = self._with_images(owner, tab, images)
+            tab = replace(self._with_images(owner, tab, images), focus=None)
+        self._mark(owner, request)
         return self.showing.tab(owner, replace(tab, notice=" ".join(troubles)))
+
+    async def follow(self, tab: Tab, request: gr.Request) -> AsyncIterator[Shown]:
+        """Show a tab as it is, and go on showing what is being answered in it."""
+        with suppress(SettingsError):  # has been told
+            async for shown in self._follow(self.owner(request), tab, request):
+                yield shown
 
     def _keep(self, owner: str, path: Path) -> str:
         """Move a file that Gradio has taken in to the store."""
@@ -152,7 +177,8 @@ class Handlers:
                 owner, replace(tab, notice=str(error)), question=text
             )
             return
-        async for shown in self._follow(owner, replace(tab, focus=None)):
+        tab = replace(tab, focus=None)
+        async for shown in self._follow(owner, tab, request, question=""):
             yield shown
 
     def _asked(self, owner: str, text: str, fields: dict[str, Any], tab: Tab) -> Asked:
@@ -200,12 +226,12 @@ class Handlers:
                 except ApiError as error:
                     tab = replace(tab, notice=trouble(error))
             case "focus":
-                tab = replace(tab, focus=_place(data))
+                tab = self._pointed(owner, data, tab)
             case "new":
                 tab = Tab()
             case "open":
                 tab = Tab(id)
-                async for shown in self._follow(owner, tab):
+                async for shown in self._follow(owner, tab, request, question=""):
                     yield shown
                 return
             case "forget":
@@ -215,12 +241,18 @@ class Handlers:
                 self.history.forget(owner, id)
                 tab = Tab() if tab.conversation == id else tab
             case "again":
-                async for shown in self._again(owner, id, tab):
-                    yield shown
-                return
-        yield self.showing.tab(owner, tab)
+                tab = await self._again(owner, id, tab)
+        async for shown in self._follow(owner, tab, request):
+            yield shown
 
-    async def _again(self, owner: str, id: str, tab: Tab) -> AsyncIterator[Shown]:
+    def _pointed(self, owner: str, data: dict[str, Any], tab: Tab) -> Tab:
+        """Take a place that was drawn, unless it was drawn on other images."""
+        place, held = _place(data), self._conversation(owner, tab)
+        if place and data.get("images") != list(held.images if held else ()):
+            return replace(tab, focus=None, notice=ELSEWHERE)
+        return replace(tab, focus=place)
+
+    async def _again(self, owner: str, id: str, tab: Tab) -> Tab:
         """Ask a question anew: with another seed where there is an answer already."""
         before = self.history.exchange(owner, id)
         if before is not None and self.desk.of(tab.conversation) is None:
@@ -228,24 +260,41 @@ class Handlers:
             if before.status == "answered":
                 asked = asked.model_copy(update={"seed": (asked.seed or 0) + 1})
             try:
-                self.history.drop(owner, id)
-                await self.desk.start(owner, str(tab.conversation), asked)
+                await self.desk.start(
+                    owner, str(tab.conversation), asked, replaces=before
+                )
             except RsvlmError as error:
-                tab = replace(tab, notice=str(error))
-        async for shown in self._follow(owner, tab):
-            yield shown
+                return replace(tab, notice=str(error))
+        return tab
 
     # what is shown
 
-    async def _follow(self, owner: str, tab: Tab) -> AsyncIterator[Shown]:
-        """Show a tab, and what is being answered in it until it is done."""
+    async def _follow(
+        self, owner: str, tab: Tab, request: gr.Request, *, question: str | None = None
+    ) -> AsyncIterator[Shown]:
+        """Show a tab, and what is being answered in it until it is done.
+
+        It ends as soon as another event shows something else in the page.
+
+        Args:
+            owner: Whose tab it is.
+            tab: The tab.
+            request: Tells the page.
+            question: What stands in the box for questions at first; None leaves it.
+        """
+        mark, page = self._mark(owner, request), (owner, request.session_hash)
         job = self.desk.of(tab.conversation)
-        yield self.showing.tab(owner, tab, question="")
+        yield self.showing.tab(owner, tab, question=question)
         if job is None or job.owner != owner:
             return
         async for _ in job.looks():
+            if self._latest.get(page) is not mark:
+                break
             yield self.showing.working(job)
-        yield self.showing.tab(owner, tab, say=self.showing.outcome(owner, job))
+        if self._latest.get(page) is mark:
+            yield self.showing.tab(owner, tab, say=self.showing.outcome(owner, job))
+        else:
+            yield (gr.skip(),) * 10  # Gradio shows the last one once more at the end
 
     def _with_images(self, owner: str, tab: Tab, images: list[str]) -> Tab:
         """Show other images: in this conversation, or in a new one."""

@@ -236,13 +236,21 @@ class History:
             (status, answer.to_json() if answer else None, said, seconds, id),
         )
 
-    def drop(self, owner: str, id: str) -> None:
-        """Take a question out, to ask it anew."""
-        self._write(
-            "DELETE FROM exchanges WHERE id=? AND conversation IN "
-            "(SELECT id FROM conversations WHERE owner=?)",
-            (id, owner),
-        )
+    def replace(self, owner: str, old: str, new: str) -> None:
+        """Put a question in the place of another one, which is deleted."""
+        with self._lock, self._base:
+            found = self._base.execute(
+                "SELECT e.number, c.id FROM exchanges e JOIN conversations c "
+                "ON e.conversation=c.id WHERE c.owner=? AND e.id=?",
+                (owner, old),
+            ).fetchone()
+            if found is None:
+                return
+            self._base.execute("DELETE FROM exchanges WHERE id=?", (old,))
+            self._base.execute(
+                "UPDATE exchanges SET number=? WHERE id=? AND conversation=?",
+                (found[0], new, found[1]),
+            )
 
     def exchanges(self, owner: str, conversation: str) -> list[Exchange]:
         """Return the questions of a conversation, in order; none of other owners."""

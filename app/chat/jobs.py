@@ -39,6 +39,7 @@ class Job:
         owner: Whose files and history it uses.
         conversation: Id of the conversation.
         exchange: The question.
+        replaces: The same question asked before, which goes when this one is answered.
         position: Questions that go first; None once it is worked on.
         progress: Last report of the work.
         draft: What the model has written so far; the answer may say something else.
@@ -48,6 +49,7 @@ class Job:
     owner: str
     conversation: str
     exchange: Exchange
+    replaces: Exchange | None = None
     position: int | None = None
     progress: Progress | None = None
     draft: str = ""
@@ -100,13 +102,21 @@ class Desk:
         """Return what is being answered in a conversation."""
         return self._jobs.get(conversation or "")
 
-    async def start(self, owner: str, conversation: str, asked: Asked) -> Job:
+    async def start(
+        self,
+        owner: str,
+        conversation: str,
+        asked: Asked,
+        *,
+        replaces: Exchange | None = None,
+    ) -> Job:
         """Begin to answer a question.
 
         Args:
             owner: Whose files, history and slots are used.
             conversation: Id of the conversation.
             asked: The question.
+            replaces: The same question asked before, if it is asked again.
 
         Raises:
             SettingsError: If the conversation is gone, or is busy with a question.
@@ -122,7 +132,7 @@ class Desk:
             )
         finally:
             self._starting.discard(conversation)
-        job = Job(owner, conversation, exchange)
+        job = Job(owner, conversation, exchange, replaces)
         self._jobs[conversation] = job
         job._task = asyncio.create_task(self._answer(job))
         await asyncio.sleep(0)  # a task that is cancelled before it begins never ends
@@ -147,6 +157,11 @@ class Desk:
                 self.history.finish, job.exchange.id, status,
                 answer=answer, said=said, seconds=job.seconds,
             )  # fmt: skip
+            # A good answer stays until there is another.
+            if job.replaces and (answer or job.replaces.answer is None):
+                await asyncio.to_thread(
+                    self.history.replace, job.owner, job.replaces.id, job.exchange.id
+                )
         finally:
             self._jobs.pop(job.conversation, None)
             job.done = True
@@ -178,11 +193,14 @@ class Desk:
 
     def turns(self, job: Job) -> tuple[Turn, ...]:
         """Return the questions and answers before, about the same images."""
+        again = job.replaces.id if job.replaces else None
         before = self.history.exchanges(job.owner, job.conversation)
         return tuple(
             Turn.of(exchange.answer)
             for exchange in before
-            if exchange.answer and exchange.asked.files == job.exchange.asked.files
+            if exchange.answer
+            and exchange.asked.files == job.exchange.asked.files
+            and exchange.id != again
         )
 
 

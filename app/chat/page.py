@@ -135,6 +135,8 @@ def build_page(handlers: Any, samples: tuple[str, ...], *, knowledge: bool) -> A
         shown = [past, now, bar, hints, menu, bridge, text, ask, stop, tab]
         # The queue of the service is the one that counts; Gradio's holds nobody back.
         free = {"concurrency_limit": None, "show_progress": "hidden"}
+        # Follow a question to its end, and must not keep others from being begun.
+        many = free | {"trigger_mode": "multiple"}
         asked = [text, task, shape, sensor, zoom, known, tab]
         page.load(handlers.load, tab, shown, api_name=False, **free)
         gr.on(
@@ -143,8 +145,10 @@ def build_page(handlers: Any, samples: tuple[str, ...], *, knowledge: bool) -> A
         stop.click(handlers.stop, tab, None, api_name="stop", **free)
         upload.upload(
             handlers.upload, [upload, tab], shown, api_name="upload", **free
-        ).then(lambda: None, None, upload, api_name=False, **free)
-        action.click(_acting(handlers), tab, shown, api_name=False, **free)
+        ).then(lambda: None, None, upload, api_name=False, **free).then(
+            handlers.follow, tab, shown, api_name=False, **many
+        )
+        action.click(_acting(handlers), tab, shown, api_name=False, **many)
     return page
 
 

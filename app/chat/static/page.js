@@ -70,7 +70,9 @@ window.rsvlmPage = (() => {
       waiting.splice(0).forEach(post);
     } else if (data.type === "rsvlm.focus") {
       // What we cleared ourselves comes back as news: that would go on for ever.
-      if (data.box || focused) act({ act: "focus", image: data.image, box: data.box || null });
+      if (data.box || focused) {
+        act({ act: "focus", image: data.image, box: data.box || null, images: shown.images });
+      }
     } else if (data.type === "rsvlm.selected") {
       mark(data.region);
     } else if (data.type === "rsvlm.error") {

@@ -64,6 +64,21 @@ class ChatPage:
         finally:
             driver.switch_to.default_content()
 
+    def draw(self) -> None:
+        """Draw a box in the viewer with the mouse."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        driver = self.browser.driver
+        driver.switch_to.frame(self.browser.wait("#viewer iframe"))
+        try:
+            canvas = self.browser.wait("canvas")
+            next(b for b in self.browser.all("button") if b.text == "Box").click()
+            ActionChains(driver).move_to_element_with_offset(
+                canvas, -40, -30
+            ).click_and_hold().move_by_offset(60, 50).release().perform()
+        finally:
+            driver.switch_to.default_content()
+
     def unspoilt(self) -> None:
         """Check that nothing went wrong and nothing came from elsewhere."""
         assert not self.browser.errors()

@@ -50,11 +50,22 @@ def test_others_see_and_change_nothing(path: Path) -> None:
         with pytest.raises(SettingsError, match="no longer there"):
             history.ask("you", mine.id, asked())
         history.show("you", mine.id, ["file-2"])
-        history.drop("you", exchange.id)
+        history.replace("you", exchange.id, "another")
         history.forget("you", mine.id)
         history.forget("you")
         assert history.conversation("me", mine.id) is not None
         assert history.exchange("me", exchange.id) is not None
+
+
+def test_a_question_takes_the_place_of_another(path: Path) -> None:
+    with History(path) as history:
+        one = history.start("me")
+        old, last, new = (history.ask("me", one.id, asked(t)) for t in ("A", "B", "C"))
+        history.replace("me", old.id, new.id)
+        found = history.exchanges("me", one.id)
+        assert [(e.id, e.number) for e in found] == [(new.id, 1), (last.id, 2)]
+        history.replace("me", old.id, last.id)  # it is gone already
+        assert history.exchanges("me", one.id) == found
 
 
 def test_what_was_running_at_a_crash_is_told_so(path: Path) -> None:

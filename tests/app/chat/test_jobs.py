@@ -110,6 +110,46 @@ def test_answers_about_other_images_are_not_told(tmp_path: Path) -> None:
     assert run(tmp_path, at_once, story).asked[1][0].history == ()
 
 
+def test_an_answer_stays_until_there_is_another(tmp_path: Path) -> None:
+    replies: list[Exception | None] = [None, EngineError("down"), None]
+
+    async def work(question: Question, on_event: Any) -> Result:
+        if error := replies.pop(0):
+            raise error
+        return await at_once(question, on_event)
+
+    async def story(desk: Desk, history: History, id: str) -> None:
+        await ended(await desk.start("me", id, asked()))
+        (old,) = history.exchanges("me", id)
+        again = asked(seed=1)
+        await ended(await desk.start("me", id, again, replaces=old))
+        kept, failed = history.exchanges("me", id)
+        assert (kept, failed.status) == (old, "failed")
+        job = await desk.start("me", id, again, replaces=old)
+        assert old in history.exchanges("me", id)
+        await ended(job)
+        assert [item.id for item in history.exchanges("me", id)] == [
+            job.exchange.id, failed.id,
+        ]  # fmt: skip
+
+    service = run(tmp_path, work, story)
+    assert [question.history for question, _ in service.asked] == [(), (), ()]
+
+
+def test_a_failure_that_is_asked_again_makes_room_for_the_next(tmp_path: Path) -> None:
+    async def fails(question: Question, on_event: Any) -> Result:
+        raise EngineError("down")
+
+    async def story(desk: Desk, history: History, id: str) -> None:
+        await ended(await desk.start("me", id, asked()))
+        (old,) = history.exchanges("me", id)
+        job = await desk.start("me", id, asked(), replaces=old)
+        await ended(job)
+        assert [item.id for item in history.exchanges("me", id)] == [job.exchange.id]
+
+    run(tmp_path, fails, story)
+
+
 def test_a_stopped_question_is_told_so_and_makes_room(tmp_path: Path) -> None:
     async def story(desk: Desk, history: History, id: str) -> None:
         job = await desk.start("me", id, asked())

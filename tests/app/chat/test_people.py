@@ -102,18 +102,7 @@ def test_light_and_dark_can_be_switched_and_are_remembered(page: ChatPage) -> No
 
 
 def test_a_place_that_is_drawn_becomes_part_of_the_question(page: ChatPage) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    page.pick()
-    driver = page.browser.driver
-    driver.switch_to.frame(page.browser.wait("#viewer iframe"))
-    page.browser.wait("canvas")
-    next(b for b in page.browser.all("button") if b.text == "Box").click()
-    canvas = page.browser.wait("canvas")
-    ActionChains(driver).move_to_element_with_offset(
-        canvas, -40, -30
-    ).click_and_hold().move_by_offset(60, 50).release().perform()
-    driver.switch_to.default_content()
+    page.pick().draw()
     assert "about the place that you drew" in page.text(".focus")
     page.browser.shot("drawn")
     turn = page.ask("What is here?")
