@@ -93,12 +93,13 @@ class Admission:
 
         Raises:
             ApiError: With 429 if the queue is full, with 503 if the server stops, with
-                504 if the body takes longer than ``answer_seconds``.
+                504 if the body takes longer than ``answer_seconds`` and somebody waits
+                for it: work in the background waits for people inside its slot too.
         """
         await self._enter(owner, on_queue, background)
         loop = asyncio.get_running_loop()
         start = loop.time()
-        deadline = asyncio.timeout(self.limits.answer_seconds)
+        deadline = asyncio.timeout(None if background else self.limits.answer_seconds)
         try:
             async with deadline:
                 self._deadlines.add(deadline)

@@ -11,12 +11,11 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
-
-from rsvlm.app.server.files import StoredFile
+from typing import IO, Any, Protocol, TypeVar
 
 from rsvlm.app.server.batch_lines import (
     FaultyFileError,
@@ -33,8 +32,11 @@ from rsvlm.app.server.batch_store import (
 )
 from rsvlm.app.server.batch_work import BatchWork
 from rsvlm.app.server.errors import ApiError, report
+from rsvlm.app.server.files import StoredFile
 from rsvlm.app.server.service import Service
 from rsvlm.errors import RsvlmError
+
+_T = TypeVar("_T")
 
 #: Time in which a batch is worked on, s.
 WINDOW_S = 24 * 3600
@@ -57,6 +59,10 @@ class Files(Protocol):
         self, owner: str, name: str, stream: IO[bytes], purpose: str = ...
     ) -> StoredFile:
         """Keep a file."""
+        ...
+
+    def list(self, owner: str) -> tuple[StoredFile, ...]:
+        """Return the files of an owner."""
         ...
 
 
@@ -86,6 +92,8 @@ class Batches:
         self._store = BatchStore(folder / "batches.sqlite")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        # Long work on files: in the threads that all share, answers would wait for it.
+        self._threads = ThreadPoolExecutor(2, "batches")
         self._work = BatchWork(service, self._store, self.limits)
 
     @asynccontextmanager
@@ -110,7 +118,8 @@ class Batches:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._store.close()
+        self._store.close()  # what a thread still does with it fails, which ends it
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     async def create(
         self, owner: str, file_id: str, endpoint: str, metadata: dict[str, str] | None
@@ -148,7 +157,8 @@ class Batches:
             expires_at=now + WINDOW_S,
             metadata=metadata,
         )
-        await asyncio.to_thread(self._store.create, owner, batch)
+        # Nothing may come between the look at the limit and this.
+        self._store.create(owner, batch)
         self._run(owner, batch.id)
         return batch
 
@@ -218,7 +228,7 @@ class Batches:
                 self._save(batch, status="finalizing", finalizing_at=_now())
         if self._known(id).status != "failed":
             await self._write_files(owner, id)
-        await asyncio.to_thread(self._store.clear, id)
+        await self._apart(self._store.clear, id)
         return True
 
     async def _work_on(self, owner: str, batch: Batch) -> None:
@@ -239,7 +249,7 @@ class Batches:
         try:
             stored = self._files.get(owner, batch.input_file_id)
             lines = read_lines(self._files.path(stored), self.limits)
-            total = await asyncio.to_thread(self._store.fill, batch.id, lines)
+            total = await self._apart(self._store.fill, batch.id, lines)
         except FaultyFileError as error:
             faults = BatchFaults(data=error.faults)
         except (ApiError, RsvlmError, OSError):
@@ -260,12 +270,12 @@ class Batches:
     async def _write_files(self, owner: str, id: str) -> None:
         """Put results into files of the owner, and end the batch."""
         if self._known(id).status == "in_progress":  # its time is over
-            await asyncio.to_thread(self._give_up, id)
+            await self._apart(self._give_up, id)
         for failed, field in ((False, "output_file_id"), (True, "error_file_id")):
             if getattr(self._known(id), field) is None:
                 name = f"{id}_{'errors' if failed else 'output'}.jsonl"
                 lines = self._store.results(id, failed)
-                made = await asyncio.to_thread(self._write, owner, name, lines)
+                made = await self._apart(self._write, owner, name, lines)
                 self._save(self._known(id), **{field: made})
         batch = self._known(id)
         if batch.status == "in_progress":
@@ -283,6 +293,9 @@ class Batches:
 
     def _write(self, owner: str, name: str, lines: Iterator[str]) -> str | None:
         """Make a file of lines and return its id; None where there is no line."""
+        for stored in self._files.list(owner):
+            if (stored.purpose, stored.name) == ("batch_output", name):
+                return stored.id  # a kill came before the batch was told of it
         handle, path = tempfile.mkstemp(dir=self._folder)
         try:
             with open(handle, "w+b") as file:
@@ -294,6 +307,11 @@ class Batches:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+    async def _apart(self, function: Callable[..., _T], *given: Any) -> _T:
+        """Do long work in a thread of the batches."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *given)
 
     def _known(self, id: str) -> Batch:
         found = self._store.get(id)

@@ -48,6 +48,7 @@ def read_lines(path: Path, limits: BatchLimits) -> Iterator[BatchLine]:
     """
     faults: list[BatchFault] = []
     lines_of: dict[str, int] = {}
+    size = 0
     with path.open("rb") as file:
         number = 0
         while line := file.readline(limits.max_line_bytes + 1):
@@ -78,9 +79,16 @@ def read_lines(path: Path, limits: BatchLimits) -> Iterator[BatchLine]:
                         param="custom_id",
                     )
                 )  # fmt: skip
-            yield BatchLine(
-                number, request.custom_id, json.dumps(request.body).encode()
-            )
+            body = json.dumps(request.body).encode()
+            size += len(body)
+            if size > limits.max_bytes:
+                text = (
+                    f"The bodies up to here take more than {limits.max_bytes} bytes. "
+                    "Make several batches of them, and upload images once: /v1/files."
+                )
+                faults.append(BatchFault(code="too_large", message=text, line=number))
+                break
+            yield BatchLine(number, request.custom_id, body)
     if not lines_of and not faults:
         faults.append(BatchFault(code="empty_file", message="There is no request."))
     if faults:
@@ -112,6 +120,16 @@ def expired(custom_id: str) -> str:
     """Return the line of a request whose time was over before it was asked."""
     message = "The time of the batch was over before this request was answered."
     error = {"code": "batch_expired", "message": message}
+    return _line(uuid.uuid4().hex, custom_id, None, error)
+
+
+def full(custom_id: str, most: int) -> str:
+    """Return the line of a request that was not asked: the results are too many."""
+    message = (
+        f"The results of the batch take {most} bytes, which is the limit, before this "
+        "request was asked. Ask it in another batch."
+    )
+    error = {"code": "batch_too_large", "message": message}
     return _line(uuid.uuid4().hex, custom_id, None, error)
 
 

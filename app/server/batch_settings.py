@@ -30,6 +30,11 @@ class BatchLimits(BaseModel):
     max_line_bytes: int = Field(
         32 * 2**20, ge=1024, description="longest line of a file of requests"
     )
+    max_bytes: int = Field(
+        2**30,
+        ge=1024,
+        description="bytes of the bodies of a batch, and again of its results",
+    )
     max_active: int = Field(
         8, ge=1, description="batches of one key that are not finished"
     )

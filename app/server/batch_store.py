@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,8 +25,10 @@ ACTIVE: frozenset[Status] = frozenset(
     {"validating", "in_progress", "finalizing", "cancelling"}
 )
 
-#: Rows of a transaction: others want the file, and a row may hold a picture.
+#: Rows of a transaction: others want the file, the event loop among them.
 AT_ONCE = 20
+#: Bytes after which a transaction ends: a row may hold a picture.
+BYTES_AT_ONCE = 4 * 2**20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -124,6 +126,11 @@ class BatchStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
+        columns = [row[1] for row in self._db.execute("PRAGMA table_info(batches)")]
+        if "result_bytes" not in columns:  # it came later than the table
+            self._db.execute(
+                "ALTER TABLE batches ADD COLUMN result_bytes INTEGER NOT NULL DEFAULT 0"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -168,7 +175,7 @@ class BatchStore:
         self.clear(id)  # those of a try that a kill has cut
         rows = ((id, line.line, line.custom_id, line.body) for line in lines)
         total = 0
-        while part := list(islice(rows, AT_ONCE)):
+        while part := _part(rows):
             with self._lock, self._db:
                 self._db.executemany(
                     "INSERT INTO requests (batch, line, custom_id, body) "
@@ -180,14 +187,19 @@ class BatchStore:
 
     def clear(self, id: str) -> None:
         """Drop the requests of a batch and their results."""
-        found = AT_ONCE
-        while found == AT_ONCE:
-            with self._lock, self._db:
-                found = self._db.execute(
-                    "DELETE FROM requests WHERE rowid IN "
-                    "(SELECT rowid FROM requests WHERE batch = ? LIMIT ?)",
-                    (id, AT_ONCE),
-                ).rowcount
+        part: list[tuple[Any, ...]] | None = None
+        while part is None or part:
+            with self._lock, self._db, closing(self._db.cursor()) as cursor:
+                part = _part(
+                    cursor.execute(
+                        "SELECT rowid, coalesce(result, body) FROM requests "
+                        "WHERE batch = ?",
+                        (id,),
+                    )
+                )
+                self._db.executemany(
+                    "DELETE FROM requests WHERE rowid = ?", [row[:1] for row in part]
+                )
 
     def next_open(self, id: str, after: int) -> BatchLine | None:
         """Return the first request behind a line that has no result."""
@@ -209,20 +221,31 @@ class BatchStore:
             )
             column = "failed" if failed else "completed"
             self._db.execute(
-                f"UPDATE batches SET {column} = {column} + ? WHERE id = ?",
-                (done.rowcount, id),
+                f"UPDATE batches SET {column} = {column} + ?, "
+                "result_bytes = result_bytes + ? WHERE id = ?",
+                (done.rowcount, done.rowcount * len(result.encode()), id),
             )
+
+    def result_bytes(self, id: str) -> int:
+        """Return how many bytes the results of a batch take."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT result_bytes FROM batches WHERE id = ?", (id,)
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def results(self, id: str, failed: bool) -> Iterator[str]:
         """Yield results in the order of their lines."""
         after = 0
         while True:
-            with self._lock:
-                rows = self._db.execute(
-                    "SELECT line, result FROM requests WHERE batch = ? AND failed = ? "
-                    "AND line > ? ORDER BY line LIMIT ?",
-                    (id, failed, after, AT_ONCE),
-                ).fetchall()
+            with self._lock, closing(self._db.cursor()) as cursor:
+                rows = _part(
+                    cursor.execute(
+                        "SELECT line, result FROM requests WHERE batch = ? AND "
+                        "failed = ? AND line > ? ORDER BY line",
+                        (id, failed, after),
+                    )
+                )
             yield from (result for _, result in rows)
             if not rows:
                 return
@@ -258,3 +281,14 @@ class BatchStore:
             )
             found.append((owner, batch.model_copy(update={"request_counts": counts})))
         return found
+
+
+def _part(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Take the rows of one transaction; the last column is the one that may be long."""
+    part, size = list[tuple[Any, ...]](), 0
+    for row in islice(rows, AT_ONCE):
+        part.append(row)
+        size += len(row[-1])
+        if size >= BYTES_AT_ONCE:
+            break
+    return part

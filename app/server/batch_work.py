@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from rsvlm.app.server.batch_lines import answered, refused
+from rsvlm.app.server.batch_lines import answered, full, refused
 from rsvlm.app.server.batch_settings import BatchLimits
 from rsvlm.app.server.batch_store import BatchLine, BatchStore
 from rsvlm.app.server.chat import complete
@@ -63,8 +63,12 @@ class BatchWork:
 
     async def _ask(self, owner: str, id: str, line: BatchLine) -> None:
         async with self._slots:
-            await self._pace()
-            text, failed = await self._result(owner, id, line)
+            size = await asyncio.to_thread(self._store.result_bytes, id)
+            if size < self._limits.max_bytes:
+                await self._pace()
+                text, failed = await self._result(owner, id, line)
+            else:
+                text, failed = full(line.custom_id, self._limits.max_bytes), True
         await _surely(self._store.finish, id, line.line, text, failed)
 
     async def _result(self, owner: str, id: str, line: BatchLine) -> tuple[str, bool]:
@@ -96,7 +100,7 @@ def _body(line: BatchLine) -> ChatRequest:
 
     Raises:
         RequestValidationError: If a field is wrong.
-        ApiError: If it asks for a stream.
+        ApiError: If it asks for a stream, or for pictures, which have no bound.
     """
     try:
         body = ChatRequest.model_validate_json(line.body)
@@ -108,6 +112,12 @@ def _body(line: BatchLine) -> ChatRequest:
     if body.stream:
         message = "A batch has no streams. Leave stream out."
         raise ApiError(400, message, code="invalid_value", param="stream")
+    if "overlay" in body.rsvlm.return_:
+        message = (
+            "A batch draws no pictures. Leave 'overlay' out of rsvlm.return: the answer "
+            "has the regions."
+        )
+        raise ApiError(400, message, code="invalid_value", param="rsvlm.return")
     return body
 
 

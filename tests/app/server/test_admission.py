@@ -247,6 +247,25 @@ def test_drain_stops_work_after_the_grace_time() -> None:
     run(test())
 
 
+def test_background_work_has_no_deadline_and_drain_stops_it() -> None:
+    async def test() -> None:
+        work = Work(answer_seconds=0.02)
+        first = work.send("batch", background=True)
+        await asyncio.sleep(0.1)
+        assert not first.done()
+        await work.end()
+        assert first.result() == "batch"
+        second = work.send("batch", background=True)
+        await settle()
+        await work.admission.drain(0.01)
+        await settle()
+        assert error_of(second).code == "stopping"
+        assert not work.admission.refused
+        assert work.is_empty()
+
+    run(test())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_slot_is_lost_and_no_limit_is_broken(seed: int) -> None:
     chance = random.Random(seed)

@@ -1,16 +1,13 @@
 """Batches of the server, through the official client, over kills and restarts."""
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,63 +18,26 @@ from rsvlm.app.server import batch_work, chat
 from rsvlm.app.server.batch_settings import BatchLimits
 from rsvlm.app.server.batch_store import BatchStore
 from tests.app.batches import Oracle
-from tests.app.server.batching import app_of, jsonl, line
+from tests.app.server.batching import (
+    URL,
+    app_of,
+    begin,
+    client_at,
+    client_of,
+    content,
+    jsonl,
+    line,
+    texts,
+    wait,
+)  # fmt: skip
 from tests.app.server.fakes import body_of, serving
 
 ROOT = Path(__file__).parents[3]
-URL = "/v1/chat/completions"
-Client = Any  # the package has no types here
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_work, "ENGINE_PAUSE_S", 0.01)
-
-
-@contextmanager
-def client_of(
-    folder: Path, engine: Oracle, limits: BatchLimits | None = None
-) -> Iterator[Client]:
-    with serving(app_of(folder, engine, limits)) as address, client_at(address) as one:
-        yield one
-
-
-def client_at(address: str) -> Client:
-    return openai.OpenAI(api_key="-", base_url=f"{address}/v1", max_retries=0)
-
-
-def begin(client: Client, *lines: Any, **fields: Any) -> Any:
-    file = client.files.create(file=("q.jsonl", jsonl(*lines)), purpose="batch")
-    return client.batches.create(
-        input_file_id=file.id, endpoint=URL, completion_window="24h", **fields
-    )
-
-
-def wait(client: Client, id: str, until: Callable[[Any], bool] | None = None) -> Any:
-    ends = ("completed", "failed", "cancelled", "expired")
-    for _ in range(3000):
-        batch = client.batches.retrieve(id)
-        if until(batch) if until else batch.status in ends:
-            return batch
-        time.sleep(0.01)
-    raise AssertionError(f"still {batch}")
-
-
-def content(client: Client, id: str | None) -> list[dict[str, Any]]:
-    assert id is not None
-    return [json.loads(text) for text in client.files.content(id).text.splitlines()]
-
-
-def texts(records: list[dict[str, Any]]) -> dict[str, str]:
-    """Return custom id -> words of the answer; each stands there once."""
-    found = {
-        record["custom_id"]: record["response"]["body"]["choices"][0]["message"][
-            "content"
-        ]
-        for record in records
-    }
-    assert len(found) == len(records)
-    return found
 
 
 def test_the_official_client_gets_its_answers(tmp_path: Path) -> None:

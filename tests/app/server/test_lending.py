@@ -69,7 +69,7 @@ def test_a_decoder_that_failed_is_not_lent_again() -> None:
 def test_a_decoder_that_died_unnoticed_is_not_lent_again() -> None:
     rasters, opened = OpenRasters(), list[Any]()
     with rasters.lend("a", opener(opened)) as raster:
-        raster.is_open = False
+        opened[0].is_open = False
     with rasters.lend("a", opener(opened)) as raster:
         assert raster is opened[1]
     assert [fake.closed for fake in opened] == [1, 0]
