@@ -4,6 +4,7 @@ Nothing is looked at again, and no model is asked: its own account of its reason
 be one more guess. The steps, the regions and their confidences are what there is.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -32,6 +33,8 @@ _STEPS = {
     "refine": "the region head searched or outlined {n} window{s}",
     "ask": "the language model was asked {n} time{s}",
 }
+#: The number of a passage that an answer cites.
+_CITED = re.compile(r"\[\d+\]")
 
 
 def account(turn: Turn, doubted: bool) -> str:
@@ -100,10 +103,16 @@ def reason_text(
         rests = f"The answer rests on {found}, with a confidence of {spread}."
     elif done["refine"] or done["cover"]:
         rests = "Nothing was found that was sure enough, and the answer rests on that."
-    else:
+    elif done["ask"] or done["choose"]:
         rests = (
             "No region stands behind it: it rests on the words of the language model."
         )
+    elif done["compare"]:
+        rests = "No change stood out, and the answer rests on that."
+    elif _CITED.search(text):
+        rests = "No model was asked: it rests on the passages that are cited."
+    else:
+        rests = "No model was asked: it follows from what the images are."
     return f"You were told: {text} {said} {rests} Confidence {confidence:.2f} of 1."
 
 
