@@ -98,21 +98,38 @@ class Assistant:
             ImageError: If an image cannot be read.
             EngineError: If the engine gives no answer.
         """
+        options, turns = Options(shape, zoom, seed, on_text), list(history)
+        return self._ask(rasters, question, task, options, turns, len(turns), focus)
+
+    def _ask(
+        self,
+        rasters: Sequence[Raster],
+        question: str,
+        task: str,
+        options: Options,
+        turns: list[Turn],
+        before: int,
+        focus: Sequence[Focus] = (),
+    ) -> Answer:
+        """Answer a question after the first ``before`` turns.
+
+        A turn that has to be answered again takes its place in ``turns``: none is
+        answered twice, however many others point to it.
+        """
         self._check(rasters, question)
         start = time.perf_counter()
-        options = Options(shape, zoom, seed, on_text)
 
         def again(index: int) -> Turn:
-            past = history[index]
-            return Turn.of(
-                self.ask(
-                    rasters, past.question, past.task, zoom=zoom, seed=seed,
-                    history=history[:index],
+            past = turns[index]
+            if past.confidence is None:
+                quiet = Options(zoom=options.zoom, seed=options.seed)
+                turns[index] = Turn.of(
+                    self._ask(rasters, past.question, past.task, quiet, turns, index)
                 )
-            )  # fmt: skip
+            return turns[index]
 
-        meant = resolve(tidy(question), history, again)
-        places = (*focus, *meant.focus)
+        meant = resolve(tidy(question), turns[:before], again, focus)
+        places = meant.focus
         said = said_of_part(meant.question) if places else meant.question
         state = self._state(rasters, said, task)
         if meant.note:

@@ -20,10 +20,12 @@ from rsvlm.followup_words import (
     COUNT_OF,
     DEFINITE,
     DOUBT,
+    DRAWN,
     ELSE,
     ELSEWHERE,
     EXPLAIN,
     FAR,
+    INSIDE,
     LARGER,
     ONE,
     ORDINAL,
@@ -35,6 +37,7 @@ from rsvlm.followup_words import (
     WHICH_ARE,
     WHOLE,
     WITHIN,
+    WITHIN_ONE,
     ZOOM,
 )
 from rsvlm.geometry import Region
@@ -60,10 +63,16 @@ __all__ = ["Again", "Resolved", "Turn", "resolve"]
 MOST_TURNS = 12
 #: Most words of a follow-up.
 LONGEST = 16
+_SAY = "Say which, as in: the second one."
+#: What was found before, by any word for it.
+_OLD = re.compile(rf"{PRONOUN.pattern}|{ORDINAL.pattern}")
 
 
 def resolve(
-    question: str, history: Sequence[Turn], again: Again | None = None
+    question: str,
+    history: Sequence[Turn],
+    again: Again | None = None,
+    drawn: Sequence[Focus] = (),
 ) -> Resolved:
     """Return what a question means after a conversation.
 
@@ -72,18 +81,30 @@ def resolve(
         history: The turns before it, oldest first.
         again: Called for a turn whose regions are needed and not known; None leaves
             those to the words: "the ships" instead of the regions that were found.
+        drawn: Places that were drawn or clicked with the question. "It" is what was
+            drawn, unless it is measured against "this": "is it larger than this?".
+
+    Returns:
+        The question and its places, those that were drawn among them.
 
     >>> before = [Turn("How many ships are there?", "3 ships.")]
     >>> resolve("and the storage tanks?", before).question
     'How many storage tanks are there?'
     """
+    places = tuple(drawn)
     if not history:
-        return Resolved(question)
+        return Resolved(question, focus=places)
     talk = Talk()
     for index in range(max(0, len(history) - MOST_TURNS), len(history)):
         _take(talk, history[index], index)
     talk.again = again
-    return _Reader(talk).resolve(question)
+    found = _Reader(talk, bool(places)).resolve(question)
+    if not places:
+        return found
+    here, old = (p.search(_bare(question)) for p in (DRAWN, _OLD))
+    first = here and old and here.start() < old.start()
+    order = (*places, *found.focus) if first else (*found.focus, *places)
+    return replace(found, focus=order)
 
 
 def _take(talk: Talk, turn: Turn, index: int) -> None:
@@ -117,8 +138,8 @@ class _Reader:
     that, and whether it ended in a question mark.
     """
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
+    def __init__(self, talk: Talk, drawn: bool = False) -> None:
+        self.talk, self.drawn = talk, drawn
 
     def resolve(self, question: str) -> Resolved:
         """Return what a question means now; the first rule that fits decides."""
@@ -175,7 +196,7 @@ class _Reader:
         """Read "What does the radar show there?", "what else is there?"."""
         if ELSE.search(text):
             return self._asked("detect every object")
-        if not THERE.search(text) or ZOOM.search(text):
+        if self.drawn or not THERE.search(text) or ZOOM.search(text):
             return None
         regions = self.talk.last_regions()
         if regions and len(text.split()) == 1:
@@ -190,7 +211,8 @@ class _Reader:
         if closer and self.talk.last_regions():
             return None
         last = [past.meant for past in self.talk.turns if past.meant.reply is None][-1]
-        return replace(last, note=f"Understood as: {last.question}")
+        focus = () if self.drawn else last.focus
+        return replace(last, focus=focus, note=f"Understood as: {last.question}")
 
     def _elsewhere(self, text: str, led: bool, asks: bool) -> Resolved | None:
         """Read "And in image 2?"."""
@@ -207,7 +229,7 @@ class _Reader:
         """Read "The second one?", "is it larger than the first?", "outline ship 3"."""
         marks = list(ORDINAL.finditer(text))
         named = IN_IMAGE.search(text)
-        if not marks or (named and named["word"]):
+        if not marks or self._is_drawn(text) or (named and named["word"]):
             return None  # "newer than the second" image
         found = [self.talk.nth(mark) for mark in marks]
         if not all(found):
@@ -231,7 +253,8 @@ class _Reader:
             return None
         about, head = subject(self.talk.base), self.talk.about()
         one = ONE.search(text)
-        if one and head and re.match(ASKING, text) and not ORDINAL.search(text):
+        asked = re.match(ASKING, text) and not WITHIN_ONE.search(text)
+        if one and head and asked and not ORDINAL.search(text):
             noun = plural_of(head) if one["one"] == "ones" else head
             return self._asked(f"{text[: one.start('one')]}{noun}{text[one.end() :]}")
         new = another(text, head, led, asks)
@@ -246,12 +269,21 @@ class _Reader:
         bare = BARE.fullmatch(text) or ZOOM.fullmatch(text)
         if not (PRONOUN.search(text) or bare or self._named(text)):
             return None
+        inside = INSIDE.search(text)
+        if inside and not PRONOUN.search(text[: inside.start()]):
+            return None
+        if self._is_drawn(text):
+            return None
         ordered = OUTLINE.search(text) or re.match(r"(?:show|mark|box)\b", text)
         if COUNT_BESIDE.search(text) or (not ordered and _is_whole(text)):
             return None
         regions = self._named(text) or self.talk.last_regions()
         if re.search(r"\ball\b|\bevery\b", text):
             regions = self.talk.all_regions()
+        if regions and self.drawn:
+            said = self._said(text, regions[:1])
+            which = f"{len(regions)} regions could be meant, and the first is taken."
+            return replace(said, warning=f"{which} {_SAY}" if len(regions) > 1 else "")
         if len(regions) == 2 and LARGER.search(text) and "than" not in text:
             return self._compared(text, regions)
         if regions and re.search(r"\bapart\b", text):
@@ -264,13 +296,19 @@ class _Reader:
             if not single or regions[0].label in COVERS:
                 return said
             which = f"{len(regions)} regions could be meant, and all are taken."
-            return replace(said, warning=f"{which} Say which, as in: the second one.")
+            return replace(said, warning=f"{which} {_SAY}")
         about = subject(self.talk.base)
         if about is None or about.label is None or ZOOM.search(text):
             return None
         many = about.noun.endswith("s")
         words = predicate(text, f"the {about.phrase}", many)
         return self._asked(words)
+
+    def _is_drawn(self, text: str) -> bool:
+        """Whether "it" is what was drawn: nothing is measured against "this"."""
+        measured = FAR.match(text) or LARGER.search(text)
+        beside = measured and DRAWN.search(text) and _OLD.search(text)
+        return self.drawn and not beside
 
     def _named(self, text: str) -> tuple[Region, ...]:
         """Return regions that are named by a label, of an answer with several."""

@@ -25,28 +25,65 @@ SUPERLATIVE = (
 _NOUN = "|".join(sorted(map(re.escape, FORMS), key=len, reverse=True))
 _PLAIN = r"(?:one|object|region|result|match)s?"
 _COUNTED = "|".join(ORDINALS)
+#: What may follow "the second" where no noun does: "the second row" is one of no list.
+_ALONE = (
+    r"(?=$|\s*[^\w\s-]|\s+(?:and|or|than|from|is|are|was|were|do|does|in|on|at|near|by|for|with"
+    r"|too|also|please|again|now|then|instead|exactly|away|itself|looks?|larger|bigger|smaller"
+    r"|longer|shorter|wider|narrower|greater|newer|older|closer|farther|further|nearer|as"
+    r"|the same|next to|part of|made of|of (?:it|them|these|those|the))\b"
+    r"|\s+(?:moving|parked|empty|full|open|closed|white|black|grey|gray|red|blue|green|yellow)$)"
+)
 #: "the second one", "ship 2", "number 5": one of a list.
 ORDINAL = re.compile(
-    rf"\b(?:the )?(?:(?P<word>{_COUNTED}|next|previous|other)(?:[ -](?P<noun>{_NOUN}|{_PLAIN}))?"
-    r"(?: (?P<few>two|three|four|five))?"
-    rf"|(?P<digits>\d+)(?:st|nd|rd|th)(?: (?P<noun2>{_NOUN}|{_PLAIN}))?"
+    r"\b(?!(?<=\w )(?:first|next|last)$)"  # "what did you notice first"
+    rf"(?:the )?(?:(?P<word>{_COUNTED}|next|previous|other)(?:[ -](?P<noun>{_NOUN}|{_PLAIN}))?"
+    rf"(?: (?P<few>two|three|four|five))?(?(noun)|{_ALONE})"
+    rf"|(?P<digits>\d+)(?:st|nd|rd|th)(?:(?: (?P<noun2>{_NOUN}|{_PLAIN}))|{_ALONE})"
     rf"|(?:(?P<noun3>{_NOUN}|{_PLAIN}) )?(?:number|no\.?|nr\.?|#) ?(?P<number>\d+)"
     rf"|(?P<noun4>{_NOUN}|{_PLAIN}) (?P<index>\d+))\b"
     rf"(?! (?:{SUPERLATIVE}|images?\b|pictures?\b|photos?\b|thing\b|time\b|date\b|half\b)"
     r"|-|\.\d| (?:most|nearest|closest|to)\b)"
 )
+#: After an "it" that stands for nothing: "is it safe to land", "what does it cost to".
+_EMPTY_IT = (
+    r"(?! (?:(?:be|been|seem|look) )?(?:really |still |very |quite |too |so |more |less )?"
+    r"(?:safe|risky|dangerous|true|false|correct|right|wrong|fair|easy|easier|hard|harder"
+    r"|difficult|simple|possible|impossible|feasible|practical|likely|unlikely|probable|plausible"
+    r"|legal|illegal|allowed|permitted|forbidden|required|necessary|important|advisable|wise"
+    r"|sensible|reasonable|useful|useless|worthwhile|good|bad|better|best|okay|ok|fine|normal"
+    r"|usual|unusual|common|typical|strange|odd|clear|obvious|certain|known|cheap|cheaper"
+    r"|expensive|profitable|time|enough) (?:for \w+ )?"
+    r"(?:to(?! (?:see|spot|find|miss|reach|recogni[sz]e)$)|that|if|whether)\b"
+    r"| (?:costs?|takes?|took) (?:[\w-]+ ){0,4}?to\b| (?:seems?|appears?) that\b| matters?\b"
+    r"| (?:far )?from .+ to\b)"
+)
+#: After a "they" that is people: "where do they load coal".
+_PEOPLE = (
+    r"(?! (?:(?:farm|harvest|mine|produce|manufacture|build|repair|refine|sell|worship|swim|live)\b"
+    r"|(?:grow|plant|raise|dig|extract|make|store|keep|load|unload|ship|park|use|burn|train|teach"
+    r"|play) (?!here|there|in|on|at|near|to|from|by|with|and|or)\w))"
+)
+#: A noun after "these" or "that", which then points to what it names.
+_PLURAL = rf"(?:{_NOUN}|(?!perhaps|always)[\w-]+[^\W\ds]s)\b"
+_SINGLE = (
+    rf"(?:{_NOUN}|area|building|dock|factory|field|fence|house|island|line|pier|pond|road|roof"
+    r"|row|shadow|shape|shed|spot|square|structure|thing|tower|tree|wall|warehouse)\b"
+)
 #: A word for what was found before. "this" alone is the image.
 PRONOUN = re.compile(
     r"\b(?:(?:all|both|each|every one|any|one) of (?:it|them|these|those)|everything you found"
-    r"|(?:that|this|these|those) ones?(?=$| (?:in|on|at|is|are|too|now|please|again|from)\b)|they|them|it|their|its"
-    r"|(?<=\bis )that|(?<=\bwas )that|(?<=\bof )that|(?<=\bare )(?:those|these)"
+    r"|(?:that|this|these|those) ones?(?=$| (?:in|on|at|is|are|too|now|please|again|from)\b)"
+    rf"|they\b{_PEOPLE}|them|it\b{_EMPTY_IT}|their|its"
+    rf"|(?<=^is )that\b(?! {_SINGLE} )|(?<=\bis )(?<!^is )that\b(?! {_SINGLE})"
+    rf"|(?<=^are )(?:those|these)\b(?! {_PLURAL} )|(?<=\bare )(?<!^are )(?:those|these)\b(?! {_PLURAL})"
+    r"|(?<=\bwas )that|(?<=\bof )that"
     r"|(?:(?<=outline )|(?<=segment )|(?<=mark )|(?<=show )|(?<=me )|(?<=describe )"
     r"|(?<=measure ))(?:that|these|those)(?=$| (?:please|now|too|again|in|on)))\b(?!')"
 )
 #: A pronoun that stands for the whole image, its ground or the weather.
 WHOLE = re.compile(
     r"\b(?:season|weather|clouds?|cloudy|sunny|hazy|foggy|rain(?:s|ing|y)?|snow(?:s|ing|y)?"
-    r"|winter|summer|spring|autumn|daytime|day or night|night|noon|dawn|urban|suburban|rural"
+    r"|winter|summer|spring|autumn|daytime|day or night|night|noon|dawn|equator|hemisphere|urban|suburban|rural"
     r"|residential|commercial|taken|acquired|captured|recorded|shot)\b"
     rf"|^(?:is|was) (?:it|that) (?:really )?(?:an? |the )?.*{IMAGE}$|^what does it (?:show|depict)"
     r"|^what (?:time|year|month|day|country|city|continent)\b|\bdoes it look from\b"
@@ -125,6 +162,21 @@ WITHIN = re.compile(
     rf"\b(?:the|an?|any|all|every|each) (?:[\w-]+ ){{0,3}}?(?:{_NOUN})\b.*(?:\band\b|\bthen\b|[,;:.?!]).*"
     r"\b(?:it|its|them|they|their|one|ones)\b"
 )
+#: The same where what is named has something: "does the river have boats on it".
+INSIDE = re.compile(
+    r"\b(?:the|this|that|these|those|an?|any|some|every|each|all|no|which|what|how many|most) "
+    r"(?:(?!(?:it|its|they|them|their|is|are|do|does|did|ones?)\b)[\w-]+ ){1,4}?"
+    r"(?:with|without|have|has|had|having|where|whose)\b.*\b(?:it|its|they|them|their)\b"
+    r"|^(?:is|are|was|were|has|have|do|does|did|can) (?:the|an?|this|that|each|every) "
+    r"(?:(?!(?:it|its|they|them|their|ones?|image|radar|picture|photo)\b)[\w-]+ ){1,5}(?:its|their) \w"
+)
+#: "One" for what the same question names: "is the road wider than the one at the top".
+WITHIN_ONE = re.compile(
+    r"\b(?:the|this|that|these|those|an?|any|each|every|which) (?!(?:is|are|of|ones?)\b)[\w-]+ "
+    r".*\b(?:(?:than|as|like|from|to) (?:an?|the|any)|only)(?: [\w-]+){0,3} ones?\b"
+)
+#: What was drawn or clicked, beside "it".
+DRAWN = re.compile(r"\b(?:this|these|here)\b")
 #: "Is there a larger one?": an own question but for its noun.
 ONE = re.compile(
     r"\b(?P<article>an?|any|the|some|many|other|more)(?P<words>(?: (?!one|that|thing|which|who)[\w-]+){0,3}) (?P<one>ones?)\b"

@@ -109,17 +109,18 @@ def _outlined(
     That is the confidence of what was found there, or how well the outline fills the
     box, whichever is less: geometry agrees with itself or does not.
     """
-    label = state.subject.name if state.subject and _is_this(state) else ""
+    # Beside regions of earlier answers, "this ship" is one of these, not what was drawn.
+    drawn = all(place.region is None for place in places)
+    label = state.subject.name if drawn and state.subject and _is_this(state) else ""
     regions, sure, boxes = [], [], 0
     for place in places:
         region = place.region or Region(place.box, label, 1.0, place.image)
         if kind != "hbb" and not isinstance(region.shape, _OUTLINES[kind]):
-            drawn = _drawn(answerer.seeker.finder, state, rasters, region, kind)
-            boxes += isinstance(drawn.shape, HBB)
-            sure.append(min(region.confidence, drawn.confidence))
-            region = (
-                replace(drawn, confidence=region.confidence) if place.region else drawn
-            )
+            outline = _drawn(answerer.seeker.finder, state, rasters, region, kind)
+            boxes += isinstance(outline.shape, HBB)
+            sure.append(min(region.confidence, outline.confidence))
+            kept = region.confidence if place.region else outline.confidence
+            region = replace(outline, confidence=kept)
         else:
             sure.append(region.confidence)
         regions.append(region)

@@ -174,6 +174,8 @@ class Talk:
     def _neighbour(self, word: str, label: str | None) -> tuple[Region, ...]:
         """Return the region behind or before the last one in its list."""
         here = self.last_regions()
+        if label and here and here[0].label != label:
+            return ()  # "the next harbor", and the last answer is about ships
         if len(here) != 1:
             return here[:1] if word == "next" else ()
         for place in self.recent():

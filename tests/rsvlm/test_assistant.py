@@ -14,6 +14,7 @@ from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.findings import Findings, Purpose, ShapeKind
+from rsvlm.followup import Turn
 from rsvlm.geometry import HBB, Mask, Region
 from rsvlm.knowing import Composed
 from rsvlm.raster import Raster
@@ -353,3 +354,20 @@ def test_the_rest_of_a_question_goes_to_the_model(raster: Raster) -> None:
         [raster], "What colour is it, and what is the nearest airport?"
     )
     assert answer.text == "red It is Old Field [1]."
+
+
+def test_why_says_where_no_model_was_asked(raster: Raster) -> None:
+    told = Composed("The nearest airport is Old Field [1].", (Atlas.field,), 0.9)
+    engine = StubEngine(["grey"])
+
+    def why(assistant: Assistant, question: str) -> str:
+        first = assistant.ask([raster], question)
+        return assistant.ask([raster], "Why?", history=[Turn.of(first)]).text
+
+    known = why(Assistant(engine, retriever=Atlas(told)), "Nearest airport?")
+    assert "No model was asked: it rests on the passages that are cited." in known
+    absent = why(Assistant(engine), "Show the NDVI.")
+    assert "No model was asked: it follows from what the images are." in absent
+    assert engine.calls == []
+    said = why(Assistant(engine), "What colour is the roof?")
+    assert "it rests on the words of the language model" in said

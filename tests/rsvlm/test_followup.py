@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rsvlm.answer import TraceStep
 from rsvlm.choice import choose_task
+from rsvlm.focus import Focus
 from rsvlm.followup import Resolved, Turn, resolve
 from rsvlm.geometry import HBB, Region
 from rsvlm.measures import measure_of
@@ -108,6 +109,50 @@ def test_a_question_of_its_own_is_never_touched() -> None:
 def test_the_held_out_phrasings_are_mostly_read_rightly() -> None:
     wrong = misread(HELD_OUT)
     assert 1 - len(wrong) / len(HELD_OUT) >= LEAST_HELD_OUT, wrong
+
+
+def test_questions_that_a_review_found_misread_are_left_alone() -> None:
+    own = CASES["reviewed"]["own"]
+    after = [(phrase, name) for phrase in own for name in ("ships", "largest")]
+    assert misread([(phrase, "own", [], name) for phrase, name in after]) == []
+
+
+def test_follow_ups_that_look_like_them_are_still_read() -> None:
+    follow = [(*case, "ships") for case in CASES["reviewed"]["follow"]]
+    assert misread(follow) == []
+
+
+DRAWN = Focus(0, HBB(400, 300, 500, 350))
+
+
+@pytest.mark.parametrize(
+    ("phrase", "meaning", "places"),
+    [
+        ("How large is it?", "How large is it?", ["drawn"]),
+        ("Outline it.", "Outline it.", ["drawn"]),
+        ("Outline the second one.", "Outline the second one.", ["drawn"]),
+        ("How many bridges are there?", "How many bridges are there?", ["drawn"]),
+        ("and the bridges?", "Where are the bridges?", ["drawn"]),
+        ("Is it larger than this?", "Is this ship larger than this?", [1, "drawn"]),
+        ("Is this larger than it?", "Is this larger than this ship?", ["drawn", 1]),
+        ("Is the second one smaller than this?", "Is this ship smaller than this?", [2, "drawn"]),
+        ("How far is the second ship from here?", "How far is this ship from here?", [2, "drawn"]),
+    ],
+)  # fmt: skip
+def test_it_is_what_was_drawn_unless_it_is_measured_against_this(
+    phrase: str, meaning: str, places: list[int | str]
+) -> None:
+    history, regions = turns("ships")
+    found = resolve(phrase, history, drawn=[DRAWN])
+    old = {Focus.of(region): number for number, region in enumerate(regions, 1)}
+    assert found.question == meaning
+    assert [old.get(place, "drawn") for place in found.focus] == places
+    several = phrase.split()[1] in ("it", "this") and len(places) == 2
+    assert ("the first is taken" in found.warning) == several
+
+
+def test_a_drawn_place_needs_no_history() -> None:
+    assert resolve("Outline it.", [], drawn=[DRAWN]).focus == (DRAWN,)
 
 
 @pytest.mark.parametrize(

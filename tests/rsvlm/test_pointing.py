@@ -310,3 +310,37 @@ def test_here_is_the_picture_of_the_place(raster: Raster) -> None:
         "Yes, 2 ships.",
         "Are there ships in this box?",
     )
+
+
+def test_a_drawn_place_is_not_mixed_with_an_earlier_answer(raster: Raster) -> None:
+    assistant = Assistant(StubEngine([""]), Drawing())
+    ship = Region(HBB(60, 24, 76, 40), "ship", 0.9)
+    history = [Turn("Where is the ship?", "Found 1 ship.", (ship,), "ground", 0.9)]
+    box = HBB(200, 120, 240, 150)
+
+    def say(question: str) -> Answer:
+        return assistant.ask([raster], question, history=history, focus=[Focus(0, box)])
+
+    large = say("How large is it?")
+    assert [region.hbb for region in large.regions] == [(201, 121, 239, 149)]
+    assert large.text.startswith("The place covers")
+    assert [r.hbb for r in say("Outline it.").regions] == [(201, 121, 239, 149)]
+    compared = say("Is it larger than this?")
+    assert compared.text.startswith("No: 256 m2 (the ship ")
+    assert "against 1,064 m2 (the place at x 220" in compared.text
+    turned = say("Is this larger than it?")
+    assert turned.text.startswith("Yes: 1,064 m2 (the place ")
+    far = say("How far is it from here?")
+    assert [region.label for region in far.regions] == ["ship", ""]
+
+
+def test_no_turn_of_words_is_answered_twice(raster: Raster) -> None:
+    engine = StubEngine(["a boat"])
+    history = [Turn("How many ships are there?", "3 ships.")]
+    history += [Turn("What colour is the second one?", "White.")] * 5
+    kept = list(history)
+    assistant = Assistant(engine, Drawing())
+    assistant.ask([raster], "What colour is it?", history=history)
+    # The count takes one call, each of the five one, the question itself one.
+    assert len(engine.calls) <= 7
+    assert history == kept
