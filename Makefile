@@ -28,7 +28,7 @@ demo: .venv/installed
 	$(BIN)/python -m rsvlm.app.demo --out $(DEMO)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -m "not serve and not browser and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not serve and not browser and not gpu"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

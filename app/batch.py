@@ -122,6 +122,11 @@ def run(request: BatchRequest, watch: Watch = lambda tally: None) -> Tally:
             f"There is no folder {str(request.out.parent)!r}. Make it, or name another "
             "file with --out."
         )
+    if request.out.exists() and request.out.samefile(request.questions):
+        raise SettingsError(
+            f"--out {str(request.out)!r} is the file of the questions. Name another one "
+            "for the answers."
+        )
     tally = Tally(len(questions))
     # Two processes on one file would ask everything twice: the second one waits.
     with lock(request.out), AnswerFile(request.out) as answers:

@@ -4,7 +4,9 @@ The file of answers is append-only. Every line is written by itself the moment i
 done, so that a kill loses at most the line it cuts, whose question is asked again.
 """
 
+import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +35,8 @@ MOST_FAULTS = 5
 #: Time between two calls that force lines to the disk, s. A kill loses no line that was
 #: written; a power cut may lose those of this time.
 SYNC_EVERY_S = 1.0
+#: An id, as :meth:`BatchResult.to_line` writes it.
+_ID = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+')
 
 
 class _Record(BaseModel):
@@ -174,6 +178,32 @@ def _fault(error: ValidationError) -> str:
     return f"{where}: {said}" if where else said
 
 
+def _was_cut(line: bytes) -> bool:
+    """Return whether a line can be the beginning of a record that a kill cut.
+
+    Whatever else stands at the end of a file is not ours to remove: the file may be
+    another one, whose name was given by mistake.
+    """
+    text = line.rstrip(b"\0")  # a power cut may leave zeros
+    begin, then = b'{"id":', b',"status":"'
+    rest = text[len(begin) :]
+    if not rest:
+        return begin.startswith(text) or not text.strip()
+    if not text.startswith(begin):
+        return False
+    found = _ID.match(rest)
+    if found is None:
+        return rest.startswith(b'"') or rest == b"-"
+    after = rest[found.end() :]
+    if not (after.startswith(then) or then.startswith(after)):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False  # a whole record of somebody else
+
+
 class AnswerFile:
     """The answers of a batch, open for writing."""
 
@@ -181,11 +211,11 @@ class AnswerFile:
         """Open a file, continuing an earlier one; a line that a kill cut is repaired.
 
         Raises:
-            ParseError: If a whole line of it is no answer.
+            ParseError: If a line of it is no answer, nor the beginning of one.
         """
         self.path = path
         self._status: dict[str, str] = {}
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, tuple[str, tuple[str, ...]]] = {}
         if path.is_file():
             self._read()
         self._file = path.open("ab")
@@ -199,7 +229,7 @@ class AnswerFile:
                 try:
                     self._know(BatchResult.model_validate_json(line))
                 except ValidationError:
-                    if cut:
+                    if cut and _was_cut(line):
                         break
                     if line.strip():
                         raise ParseError(
@@ -237,12 +267,14 @@ class AnswerFile:
             SettingsError: If an answer belongs to another question of the same id.
         """
         for question in questions:
-            asked = self._asked.get(str(question.id), question.question)
-            if asked != question.question:
+            now = (question.question, question.images)
+            text, images = self._asked.get(str(question.id), now)
+            if (text, images) != now:
                 raise SettingsError(
                     f"{self.path.name} holds the answer to another question of the id "
-                    f"{question.id!r}: {asked!r}. Name another file with --out, or "
-                    "give the new question an id of its own."
+                    f"{question.id!r}: {text!r} about {', '.join(images)}. Name "
+                    "another file with --out, or give the new question an id of its "
+                    "own."
                 )
 
     def add(self, result: BatchResult) -> None:
@@ -257,4 +289,5 @@ class AnswerFile:
     def _know(self, result: BatchResult) -> None:
         self._status[str(result.id)] = result.status
         if result.answer is not None:
-            self._asked[str(result.id)] = result.answer.question
+            images = tuple(image.path for image in result.answer.images)
+            self._asked[str(result.id)] = (result.answer.question, images)

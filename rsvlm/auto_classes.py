@@ -1,46 +1,62 @@
 """Lets the Auto classes of Transformers know our models once rsvlm is imported.
 
 ``import rsvlm`` must stay quick, so nothing is imported here: the moment at which
-somebody imports the Auto classes is waited for.
+somebody has imported the Auto classes is waited for.
 """
 
-import importlib.util
 import sys
-from importlib.machinery import ModuleSpec
+import threading
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-_TRIGGER = "transformers.models.auto.modeling_auto"
+#: Every module of the Auto classes imports this one.
+_TRIGGER = "transformers.models.auto.configuration_auto"
+#: Modules that ours need; while one of them is imported, ours cannot be.
+_WATCHED = ("transformers.", "rsvlm.models.")
+
+
+class _Depth(threading.local):
+    """How many watched modules this thread is importing, one inside the other."""
+
+    value = 0
+
+
+_depth = _Depth()
 
 
 class AutoClassesFinder:
-    """Waits on the import path for the module of the Auto classes."""
+    """Waits on the import path until the Auto classes are there and nothing is half."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the module's own spec, with our registration after it."""
-        if name != _TRIGGER:
+        if not name.startswith(_WATCHED):
             return None
-        sys.meta_path[:] = [f for f in sys.meta_path if f is not AutoClassesFinder]
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
+        others = (finder for finder in sys.meta_path if finder is not AutoClassesFinder)
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
             execute = spec.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                execute(module)
-                _register()
+                _depth.value += 1
+                try:
+                    execute(module)
+                finally:
+                    _depth.value -= 1
+                if not _depth.value and _TRIGGER in sys.modules:
+                    _register()
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
 def _register() -> None:
-    # Our own modules import Transformers too; they register themselves when they are
-    # whole (rsvlm.models.checkpoint).
-    if not any(name.startswith("rsvlm.models.") for name in sys.modules):
-        from rsvlm.models.register import register
+    sys.meta_path[:] = [f for f in sys.meta_path if f is not AutoClassesFinder]
+    from rsvlm.models.register import register
 
-        register()
+    register()
 
 
 def install() -> None:

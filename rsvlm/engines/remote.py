@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 FIRST_WAIT = 0.5
 #: Longest wait that we choose ourselves, seconds.
 MOST_WAIT = 20.0
+#: Longest time without a look at whether the work is still wanted, seconds.
+LOOK = 0.5
 #: Seconds to reach a server.
 CONNECT = 10.0
 #: Times that pictures are sent again because the server has lost them meanwhile.
@@ -46,6 +48,18 @@ _REFUSAL = re.compile(
 )
 
 
+def _sleep(seconds: float) -> None:
+    """Wait for the next try.
+
+    Raises:
+        StoppedError: If the work is not wanted any more.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK))
+        report("write")
+
+
 class RemoteEngine:
     """Asks a served model; may be used from several threads.
 
@@ -58,7 +72,7 @@ class RemoteEngine:
         self,
         settings: RemoteSettings,
         key: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = _sleep,
         capabilities: Capabilities | None = None,
     ) -> None:
         """Prepare to ask; the server is asked only where the model has no name.
@@ -168,6 +182,7 @@ class RemoteEngine:
             EngineRefusedError: If it refuses to answer.
             EngineError: If the server fails, or refuses the request.
             SettingsError: If there are too many pictures, or one is too large.
+            StoppedError: If the work is not wanted any more; waits end then.
         """
         most = self.capabilities.together
         if len(views_of(messages)) > most:
@@ -197,8 +212,12 @@ class RemoteEngine:
             self._pictures.answered(chat)
             return generation
 
-        with self._slots:
+        while not self._slots.acquire(timeout=LOOK):
+            report("write")
+        try:
             return self._persist(ask)
+        finally:
+            self._slots.release()
 
     def _persist(self, call: Callable[[], _T]) -> _T:
         """Call until it works, no try is left, or none would help."""
@@ -219,6 +238,7 @@ class RemoteEngine:
                     if failure.error is error:
                         raise
                     raise failure.error from error
+                report("write")
                 self._sleep(_wait(failure, tries))
                 tries += 1
 
@@ -300,7 +320,7 @@ class _Shown:
             # Thoughts without a mark in front were taken for the reply.
             self.text = ""
         cuts = [text.find(mark) for mark in self.stop if mark in text]
-        self._pass_on(text[: min(cuts, default=len(text) - self.held)])
+        self._pass_on(text[: min(cuts, default=max(0, len(text) - self.held))])
 
     def finish(self, text: str) -> None:
         self._pass_on(text)

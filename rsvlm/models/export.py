@@ -21,6 +21,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from rsvlm import assets
+from rsvlm.cache import lock
 from rsvlm.engines.local import LocalEngine
 from rsvlm.errors import CheckpointError
 from rsvlm.geometry import HBB, Window
@@ -126,11 +127,15 @@ def export(
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise CheckpointError(
-            f"{out} cannot be written: {error}. Free some disk space, or give another "
-            "folder."
-        ) from error
+        raise _unwritable(out, error) from error
     return out
+
+
+def _unwritable(out: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{out} cannot be written: {error}. Free some disk space, or give another "
+        "folder."
+    )
 
 
 def exported(
@@ -157,9 +162,16 @@ def exported(
             digest.update(f"{path.name} {_sha256(path)}\n".encode())
     key = f"{folder.resolve().name}-{digest.hexdigest()[:12]}-{dtype}"
     out = assets.cache_folder() / "exports" / key
-    if not (out / MANIFEST).is_file():
-        shutil.rmtree(out, ignore_errors=True)
-        export(checkpoint, out, dtype, say)
+    if (out / MANIFEST).is_file():
+        return out
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with lock(out.parent / f".{key}.lock"):
+            if not (out / MANIFEST).is_file():  # another process may have been first
+                shutil.rmtree(out, ignore_errors=True)
+                export(checkpoint, out, dtype, say)
+    except OSError as error:
+        raise _unwritable(out, error) from error
     return out
 
 

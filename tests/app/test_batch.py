@@ -227,6 +227,30 @@ def test_an_id_keeps_its_question(
         start(request_, Oracle())
 
 
+def test_an_id_keeps_its_images(
+    request_: BatchRequest, start: Start, tree: Tree
+) -> None:
+    start(request_, Oracle())
+    changed = {"id": "q0", "images": ["images/1.png"], "question": "What is 0?"}
+    tree.jsonl("questions.jsonl", [changed])
+    with pytest.raises(SettingsError, match=r"the id 'q0'.* about images/0\.png"):
+        start(request_, Oracle())
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_questions_are_not_overwritten(
+    request_: BatchRequest, start: Start, end: str
+) -> None:
+    text = request_.questions.read_text().rstrip("\n") + end
+    request_.questions.write_text(text)
+    link = request_.questions.with_name("link.jsonl")
+    link.symlink_to(request_.questions)
+    for out in (request_.questions, link):
+        with pytest.raises(SettingsError, match="is the file of the questions"):
+            start(request_, Oracle(), out=out)
+    assert request_.questions.read_text() == text
+
+
 _MAIN = """
 import rsvlm.app.serving_models
 from tests.app import batches

@@ -129,6 +129,45 @@ def test_a_strange_file_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_text() == "my notes\nof a year\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"FeatureCollection","features":[]}',
+        '{"type":"Feature',
+        "my notes",
+        json.dumps(PLAIN),
+        json.dumps(PLAIN)[:-5],
+        json.dumps(PLAIN, separators=(",", ":")),
+        json.dumps(PLAIN, separators=(",", ":"))[:-5],
+        '{"id":null',
+        '{"id":1,"status":"open"}',
+        good("x").to_line() + '\n{"type":"Feature"}',
+    ],
+)
+def test_a_strange_end_without_a_newline_is_left_as_it_is(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "result.geojson"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParseError, match=r"result\.geojson, line .* is no answer"):
+        AnswerFile(path)
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("id", ["x", 'a "b\\', "", 7, -3, "\u2028é"])
+def test_every_beginning_of_a_record_is_repaired(tmp_path: Path, id: str | int) -> None:
+    path = tmp_path / "a.jsonl"
+    failure = Failure(type="ImageError", message="It is broken.")
+    record = BatchResult(id=id, status="error", error=failure)
+    line = record.to_line().encode()
+    for zeros in (b"", b"\0\0"):
+        for cut in range(len(line)):
+            path.write_bytes(line[:cut] + zeros)
+            with AnswerFile(path) as file:
+                assert file.status(id) is None
+            assert path.read_bytes() == b""
+
+
 def test_a_result_is_one_of_both() -> None:
     with pytest.raises(ValueError, match="belong together"):
         BatchResult(id="x", status="ok")

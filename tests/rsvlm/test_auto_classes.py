@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from rsvlm.models.checkpoint import SHIPPED
+
 KNOWN = """
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 from transformers import AutoImageProcessor, AutoProcessor, CONFIG_MAPPING
@@ -16,20 +18,37 @@ assert config in PROCESSOR_MAPPING.keys()
 """
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        "import rsvlm",
-        "from transformers import AutoModelForImageTextToText; import rsvlm",
-        "import rsvlm.models.configuration; import rsvlm.engines.local",
-    ],
-)
-def test_they_know_our_models(before: str) -> None:
+def check(code: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", before + KNOWN],
+        [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "from transformers import AutoConfig; import rsvlm",
+        "import rsvlm.models.configuration; import rsvlm.engines.local",
+        "import rsvlm.models.precision",
+        # Imports the Auto classes before it is whole, and ours need it.
+        "import rsvlm; from transformers import LlamaModel",
+    ],
+)
+def test_they_know_our_models(before: str) -> None:
+    check(before + KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("AutoConfig", "RSVLMConfig"), ("AutoProcessor", "RSVLMProcessor")]
+)  # fmt: skip
+def test_one_of_them_alone_is_enough(name: str, kind: str) -> None:
+    check(
+        f"import rsvlm\nfrom transformers import {name}\n"
+        f"made = {name}.from_pretrained({str(SHIPPED['tiny'])!r})\n"
+        f"assert type(made).__name__ == {kind!r}, type(made)"
+    )
 
 
 def test_importing_rsvlm_imports_nothing_else() -> None:

@@ -1,5 +1,7 @@
 """A served model that fails: what is tried again, what is waited, what is said."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +9,9 @@ import pytest
 
 from rsvlm.engines.remote import RemoteEngine
 from rsvlm.engines.remote_settings import read_settings
-from rsvlm.errors import EngineError, EngineTimeoutError
+from rsvlm.errors import EngineError, EngineTimeoutError, StoppedError
 from rsvlm.messages import Generation, Message
+from rsvlm.progress import Progress, listening
 
 Connect = Callable[..., RemoteEngine]
 QUESTION = [Message("user", ("How many ships?",))]
@@ -182,3 +185,48 @@ def test_a_field_is_left_out_once_only(server: Any, connect: Connect) -> None:
     with pytest.raises(EngineError, match="unknown seed"):
         ask(connect(), seed=1)
     assert len(server.requests) == 2
+
+
+def stop_after(reports: int) -> Callable[[Progress], None]:
+    left = [None] * reports
+
+    def listener(progress: Progress) -> None:
+        if not left:
+            raise StoppedError
+        left.pop()
+
+    return listener
+
+
+def test_who_is_not_wanted_does_not_wait(
+    server: Any, connect: Connect, waits: list[float]
+) -> None:
+    server.script = [server.fail(429)]
+    with listening(stop_after(0)), pytest.raises(StoppedError):
+        ask(connect())
+    assert waits == []
+
+
+def test_a_long_wait_ends_when_it_is_not_wanted(server: Any) -> None:
+    server.script = [server.fail(429, Retry_After="20")]
+    begin = time.monotonic()
+    engine = RemoteEngine(read_settings(f"{server.url}#m"))
+    with engine, listening(stop_after(1)), pytest.raises(StoppedError):
+        ask(engine)
+    assert time.monotonic() - begin < 10
+    assert len(server.requests) == 1
+
+
+def test_who_waits_for_a_slot_can_be_stopped(server: Any, connect: Connect) -> None:
+    server.script = [server.hang, server.reply("two")]
+    engine = connect(concurrency=1)
+    first = threading.Thread(target=ask, args=(engine,))
+    first.start()
+    while not server.requests:
+        time.sleep(0.01)
+    with listening(stop_after(1)), pytest.raises(StoppedError):
+        ask(engine)
+    assert len(server.requests) == 1
+    server.over.set()
+    first.join()
+    assert ask(engine).text == "two"

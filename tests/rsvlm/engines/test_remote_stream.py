@@ -160,6 +160,14 @@ def test_stop_texts_are_not_shown(
     assert reply.text == "two ships"
 
 
+def test_the_beginning_of_a_stop_text_is_not_shown(
+    server: Any, connect: Connect
+) -> None:
+    server.script = [server.stream("Obser", "vat", "ion:", " two")]
+    reply, pieces = ask(connect(), stop=["Observation:"])
+    assert (reply.text, pieces) == ("", [])
+
+
 def test_what_cannot_be_streamed_with_is_left_out(
     server: Any, connect: Connect
 ) -> None:

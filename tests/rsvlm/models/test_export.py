@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,31 @@ def test_servers_export_once(
     other = shutil.copytree(checkpoint, tmp_path / "pair")
     (other / "regions.json").write_text('{"a": 1}')
     assert exported(str(other), "float32") != first  # of other files
+
+
+def test_two_at_once_export_once(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "cache_folder", lambda: tmp_path / "cache")
+    made: list[Path] = []
+
+    def slow(checkpoint: str, out: Path, *_: object) -> None:
+        made.append(out)
+        time.sleep(0.5)
+        out.mkdir()
+        (out / exporting.MANIFEST).touch()
+
+    monkeypatch.setattr(exporting, "export", slow)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(exported, [str(checkpoint)] * 2, ["float32"] * 2))
+    assert found == made * 2
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("a file")
+    monkeypatch.setattr(assets, "cache_folder", lambda: cache)
+    with pytest.raises(CheckpointError, match=r"cannot be written.*disk space"):
+        exported(str(checkpoint), "float32")
