@@ -86,7 +86,8 @@ def first_word(prediction: str, answer: str) -> float:
     """
     target = canonicalise(answer)
     if target in ("yes", "no"):
-        return float(parse_yes_no(prediction) is (target == "yes"))
+        same = canonicalise(prediction) == target  # "the no", with an article
+        return float(same or parse_yes_no(prediction) is (target == "yes"))
     said, wanted = _words(prediction), _words(answer)
     return float(bool(wanted) and said[: len(wanted)] == wanted)
 

@@ -95,7 +95,10 @@ def test_wrong_options_are_refused(
     assert "Traceback" not in result.output
 
 
+# A shell in the background hands an ignored Ctrl-C down to its children.
 _MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import rsvlm.app.serving_models
 from tests.app import batches
 rsvlm.app.serving_models.build_assistant = batches.slow

@@ -74,6 +74,7 @@ def test_first_word_takes_whole_answers() -> None:
     assert not match_score("Dense forest", ["dense residential"], "first-word")
     assert not match_score("2.5", ["2"], "first-word")
     assert not match_score("yes or no", ["yes"], "first-word")
+    assert match_score("the no", ["the no"], "first-word")
 
 
 def test_an_unknown_rule_is_named() -> None:
