@@ -51,7 +51,7 @@ test-browser: .venv/installed-dev
 	@command -v chromedriver >/dev/null || \
 	  { echo "Chromium is needed: apt-get install chromium chromium-driver"; exit 1; }
 	$(BIN)/rsvlm assets fetch openseadragon axe-core
-	$(BIN)/python -m pytest -q -m browser tests/app tests/eval
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m browser tests/app tests/eval
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/raster_memory.py
