@@ -11,12 +11,12 @@ tell how often nothing is used. The truth comes from the tables
 """
 
 import argparse
-import importlib.util
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+
+import knowledge_questions
 
 from rsvlm.raster import Raster
 from rsvlm.retrieval.building import build
@@ -90,7 +90,7 @@ def main() -> None:
         KnowledgeBase.open(given.folder) as base,
         tempfile.TemporaryDirectory() as name,
     ):
-        asked = [*_near(given.tiles, Path(name), given.count), *_about()]
+        asked = [*_near(given.tiles, Path(name), given.count), *about()]
         print(f"{len(asked)} questions, {len(UNKNOWN)} without an answer")
         print("stage              first   first 5   nothing used")
         print("none               0.000   0.000     1.000")
@@ -125,7 +125,8 @@ def _row(stage: str, retriever: KnowledgeRetriever, asked: list[Question]) -> No
     )
 
 
-def _about() -> list[Question]:
+def about() -> list[Question]:
+    """Return questions on sensors and terms."""
     rng = Random(1)
     texts = [*handbook(), *glossary()]
     chosen = rng.sample(texts, 40)
@@ -134,31 +135,16 @@ def _about() -> list[Question]:
 
 def _near(tiles: Path, folder: Path, count: int) -> list[Question]:
     """Return questions on the airport and the port nearest to a tile."""
-    other: Any = _questions()
-    known, rng = other.tables(), Random(2)
-    scenes = [s for s in other.scenes(tiles) if "los_angeles" in s.name]
+    known, rng = knowledge_questions.tables(), Random(2)
+    scenes = [s for s in knowledge_questions.scenes(tiles) if "los_angeles" in s.name]
     asked = []
     for scene in rng.sample(scenes, count):
         raster = Raster.open(scene.write(folder))
-        for kind, things, value, _ in other.truths(scene, known):
+        for kind, things, value, _ in knowledge_questions.truths(scene, known):
             if kind in ("nearest airport", "nearest port") and not value:
-                text = rng.choice(other.WORDINGS[kind])
+                text = rng.choice(knowledge_questions.WORDINGS[kind])
                 asked.append(Question(text, (raster,), things[0].name))
     return asked
-
-
-def _questions() -> Any:
-    """Load the script beside this one."""
-    path = Path(__file__).with_name("knowledge_questions.py")
-    spec = importlib.util.spec_from_file_location("knowledge_questions", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

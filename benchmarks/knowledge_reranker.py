@@ -12,13 +12,13 @@ stage adds (docs/knowledge.md).
 """
 
 import argparse
-import importlib.util
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import knowledge_ablation
 
 from rsvlm.retrieval.encoders import SentenceEncoder
 from rsvlm.retrieval.knowledge import KnowledgeBase
@@ -147,7 +147,7 @@ def _about(
     base: KnowledgeBase, encoder: SentenceEncoder, rng: Random, count: int
 ) -> Iterator[Pair]:
     """Yield questions on terms and sensors that the ablation does not ask about."""
-    asked = {question.title for question in _ablation()._about()}
+    asked = {question.title for question in knowledge_ablation.about()}
     kinds = ("term", "sensor", "band")
     rows = base.rows(f"SELECT id FROM passages WHERE kind IN {kinds} ORDER BY id")
     passages = list(base.get(row[0] for row in rows).values())
@@ -180,18 +180,6 @@ def _kinds(rng: Random, count: int) -> Iterator[Pair]:
         others = [p for other in KINDS if other != kind for p in found[other]]
         right, wrong = rng.choice(found[kind]), rng.sample(others, WRONG)
         yield Pair(rng.choice(KINDS[kind]), right, tuple(wrong))
-
-
-def _ablation() -> Any:
-    """Load the script beside this one."""
-    path = Path(__file__).with_name("knowledge_ablation.py")
-    spec = importlib.util.spec_from_file_location("knowledge_ablation", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":
