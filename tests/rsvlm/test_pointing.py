@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from rasterio.transform import from_origin
 
 from rsvlm.answer import Answer
 from rsvlm.assistant import Assistant
@@ -17,8 +15,8 @@ from rsvlm.followup import Turn
 from rsvlm.geometry import HBB, OBB, Mask, Region
 from rsvlm.raster import Raster
 from rsvlm.render import View
+from tests.rsvlm.ramp import write
 
-WIDTH, HEIGHT = 400, 300
 SHIPS = [HBB(20, 20, 40, 32), HBB(60, 24, 76, 40), HBB(300, 200, 330, 220)]
 BRIDGE = HBB(140, 100, 220, 110)
 
@@ -75,19 +73,6 @@ def origin_of(view: View) -> tuple[float, float]:
     red, green, blue = (int(value) for value in view.pixels[0, 0])
     x, y = red + 256 * (blue % 2), green + 256 * (blue // 2)
     return x - view.window.box.x0, y - view.window.box.y0
-
-
-def write(path: Path, placed: bool = True) -> Path:
-    """Write an image whose colour tells the column and the row."""
-    xs, ys = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
-    pixels = np.stack([xs % 256, ys % 256, xs // 256 + 2 * (ys // 256)])
-    profile = {"driver": "GTiff", "width": WIDTH, "height": HEIGHT, "count": 3}
-    if placed:
-        place = {"crs": "EPSG:32611", "transform": from_origin(380000, 3730000, 1, 1)}
-        profile |= place
-    with rasterio.open(path, "w", dtype="uint8", photometric="RGB", **profile) as file:
-        file.write(pixels.astype(np.uint8))
-    return path
 
 
 @pytest.fixture
