@@ -5,26 +5,11 @@ from typing import Any
 
 import click
 
+from rsvlm.app.cli_serve import serving_options
+
 
 @click.command()
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="[default: 8000]")
-@click.option(
-    "--model", metavar="PATH",
-    help="Shipped checkpoint or checkpoint folder.  [default: tiny]",
-)  # fmt: skip
-@click.option("--engine", metavar="local|vllm|URL", help="See rsvlm serve.")
-@click.option(
-    "--knowledge", metavar="DIR", help="Knowledge base to cite (rsvlm knowledge build)."
-)  # fmt: skip
-@click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of uploads and conversations.",
-)  # fmt: skip
-@click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings in TOML; see docs/serving.md.",
-)  # fmt: skip
+@serving_options
 def chat(config: Path | None, **given: Any) -> None:
     """Ask about images in the browser.
 

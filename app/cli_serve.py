@@ -1,24 +1,37 @@
 """``rsvlm serve``: the OpenAI-compatible API, the chat page and the viewer."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 
+def serving_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that starts the server."""
+    options: tuple[Callable[..., Any], ...] = (
+        click.option("--host", help="Address to listen on.  [default: 127.0.0.1]"),
+        click.option("--port", type=click.IntRange(0, 65535), help="[default: 8000]"),
+        click.option("--engine", metavar="local|vllm|URL",
+                     help="What runs the model: this process, a vLLM server that is "
+                     "started, or an OpenAI-compatible server.  [default: local]"),
+        click.option("--model", metavar="PATH",
+                     help="Shipped checkpoint, checkpoint folder, or URL#NAME.  "
+                     "[default: tiny, or what the server of --engine URL serves]"),
+        click.option("--knowledge", metavar="DIR",
+                     help="Knowledge base to cite (rsvlm knowledge build)."),
+        click.option("--data", type=click.Path(file_okay=False, path_type=Path),
+                     help="Folder of uploads, conversations and batches."),
+        click.option("--config", type=click.Path(dir_okay=False, path_type=Path),
+                     help="Settings in TOML; see docs/serving.md."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="[default: 8000]")
-@click.option(
-    "--engine", metavar="local|vllm|URL",
-    help="What runs the model: this process, a vLLM server that is started, or an "
-    "OpenAI-compatible server.  [default: local]",
-)  # fmt: skip
-@click.option(
-    "--model", metavar="PATH",
-    help="Shipped checkpoint, checkpoint folder, or URL#NAME.  [default: tiny, or "
-    "what the server of --engine URL serves]",
-)  # fmt: skip
+@serving_options
 @click.option("--name", help="Name that clients use.  [default: the model's]")
 @click.option(
     "--adapter", "adapters", multiple=True, metavar="NAME=DIR",
@@ -27,25 +40,14 @@ import click
 @click.option("--tensor-parallel", type=int, help="GPUs of a copy, with --engine vllm.")
 @click.option("--data-parallel", type=int, help="Copies, with --engine vllm.")
 @click.option(
-    "--knowledge", metavar="DIR", help="Knowledge base (rsvlm knowledge build)."
-)  # fmt: skip
-@click.option(
     "--region-head", metavar="sam2:PATH",
     help="Draw outlines with a SAM 2 checkpoint.",
-)  # fmt: skip
-@click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of uploads, conversations and batches.",
 )  # fmt: skip
 @click.option(
     "--keys", type=click.Path(dir_okay=False, path_type=Path),
     help="File of API keys (rsvlm keys add).",
 )  # fmt: skip
 @click.option("--page/--no-page", default=None, help="Serve the chat page at /chat.")
-@click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings in TOML; see docs/serving.md.",
-)  # fmt: skip
 def serve(
     config: Path | None,
     adapters: tuple[str, ...],
