@@ -8,7 +8,9 @@
 window.rsvlmPage = (() => {
   const FILES = "/chat-files";
   const shown = { images: [], turn: null };
-  let act = () => {};
+  let trigger = null;
+  let loaded = false;
+  let early = null;
   let frame = null;
   let ready = false;
   let focused = false;
@@ -90,6 +92,19 @@ window.rsvlmPage = (() => {
 
   // ---- the server
 
+  // A click that comes before Gradio listens, or before it has told what this browser
+  // has here, would be lost: the last one is kept.
+  function act(data) {
+    if (trigger && loaded) trigger(data);
+    else early = data;
+  }
+
+  function start() {
+    if (!trigger || !loaded || !early) return;
+    trigger(early);
+    early = null;
+  }
+
   function say(text) {
     const place = document.getElementById("say");
     if (place && text && place.textContent !== text) place.textContent = text;
@@ -98,6 +113,8 @@ window.rsvlmPage = (() => {
   function show(value) {
     if (!value || value.say === undefined) return;
     say(value.say);
+    loaded = true;
+    start();
     restore();
     if (value.keep) return;
     look(value.images || [], value.turn || null);
@@ -211,8 +228,9 @@ window.rsvlmPage = (() => {
   document.addEventListener("click", closeMenu);
 
   // Gradio has set the system's theme by then.
-  function connect(trigger) {
-    act = trigger;
+  function connect(given) {
+    trigger = given;
+    start();
     try {
       const kept = localStorage.getItem("rsvlm-theme");
       if (kept) document.body.classList.toggle("dark", kept === "dark");
