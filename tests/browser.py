@@ -68,7 +68,7 @@ def serving(app: Any) -> Iterator[str]:
         thread.join(10)
 
 
-def until(check: Callable[[], _T], seconds: float = 15) -> _T:
+def until(check: Callable[[], _T], seconds: float = 60) -> _T:
     """Ask until the answer is true, and return it."""
     end = time.monotonic() + seconds
     while not (found := check()):
@@ -124,14 +124,14 @@ class Browser:
         found: list[Any] = self.driver.find_elements("css selector", selector)
         return found
 
-    def wait(self, selector: str, seconds: float = 15) -> Any:
+    def wait(self, selector: str, seconds: float = 60) -> Any:
         """Return the first element, once it is there and seen."""
         return until(
             lambda: next((e for e in self.all(selector) if e.is_displayed()), None),
             seconds,
         )
 
-    def until(self, script: str, seconds: float = 15) -> Any:
+    def until(self, script: str, seconds: float = 60) -> Any:
         """Wait until a JavaScript expression is true, and return its value."""
         return until(lambda: self.run(f"return {script}"), seconds)
 

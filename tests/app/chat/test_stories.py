@@ -1,14 +1,19 @@
 """What people do on the chat page, in a real browser that reaches this machine only."""
 
+import asyncio
 import json
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.app.chat.conftest import ChatPage
-from tests.app.chat.fakes import geotiff
+from tests.app.chat.fakes import chat_app, geotiff
 from tests.app.chat.marks import BROWSER
-from tests.browser import until
+from tests.browser import Browser, serving, until
 
 pytestmark = BROWSER
 
@@ -19,6 +24,30 @@ const option = [...document.querySelectorAll("[role=option]")].find(
 if (option) option.dispatchEvent(new MouseEvent("mousedown", {bubbles: true}));
 return Boolean(option);
 """
+
+
+def test_a_click_before_the_page_knows_what_there_was_is_not_lost(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gradio")
+    from rsvlm.app.chat.handlers import Handlers
+
+    load = Handlers.load
+
+    async def slow(self: Handlers, tab: Any, request: Any) -> AsyncIterator[Any]:
+        shown = [one async for one in load(self, tab, request)]
+        await asyncio.sleep(3)  # what it found is old by then
+        for one in shown:
+            yield one
+
+    # Gradio looks at the signature for the request that it is to hand over.
+    slow.__annotations__ = load.__annotations__
+    monkeypatch.setattr(Handlers, "load", slow)
+    with serving(chat_app(tmp_path)) as address:
+        page = ChatPage(browser, address).start()
+        page.pick()
+        time.sleep(4)
+        assert browser.all(".example")
 
 
 def test_a_newcomer_asks_about_a_sample_and_takes_a_geojson_away(
