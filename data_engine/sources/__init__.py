@@ -8,6 +8,7 @@ from rsvlm.data_engine.records import Record, Split
 from rsvlm.data_engine.sources import (
     asked,
     captions,
+    chains,
     classes,
     coco,
     dior,
@@ -39,6 +40,22 @@ from rsvlm.data_engine.sources import (
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts of a source that can be read alone, and so by several processes at once.
+
+    Attributes:
+        count: Number of parts of a split, given the source's folder.
+        read: Yields the records of a part by its number; all parts in order are what
+            the source's own ``read`` yields.
+        together: Parts that make up one piece of work.
+    """
+
+    count: Callable[[Path, Split], int]
+    read: Callable[[Path, Split, int], Iterator[Record]]
+    together: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A dataset that records can be read from.
 
@@ -48,6 +65,7 @@ class Source:
         licence: Terms of its images and labels.
         files: Files that it reads, or patterns of them, relative to its folder.
         folder: Its folder below the data folder, where that has another name.
+        parts: Its parts, where a record takes long to make; others are read in one go.
     """
 
     name: str
@@ -55,6 +73,7 @@ class Source:
     licence: str
     files: tuple[str, ...] = ()
     folder: str = ""
+    parts: Parts | None = None
 
     def root(self, data: Path) -> Path:
         """Return its folder below the data folder."""
@@ -83,16 +102,31 @@ SOURCES = {
             ("images_test.tar", "images_train.tar", "labels.csv"),
         ),
         Source(
-            optical_sar.NAME, optical_sar.read, optical_sar.LICENCE, optical_sar.FILES
+            optical_sar.NAME,
+            optical_sar.read,
+            optical_sar.LICENCE,
+            optical_sar.FILES,
+            parts=Parts(optical_sar.count, optical_sar.read_part),
         ),
         Source(sar_acd.NAME, sar_acd.read, sar_acd.LICENCE, sar_acd.FILES),
         Source(floods.NAME, floods.read, floods.LICENCE, floods.FILES, floods.FOLDER),
         Source(synthetic.NAME, synthetic.read, synthetic.LICENCE),
         Source(synthetic_pairs.NAME, synthetic_pairs.read, synthetic_pairs.LICENCE),
-        Source(synth.OPTICAL, synth.read, synth.LICENCE),
-        Source(synth.SAR, synth.read_sar, synth.LICENCE),
+        Source(
+            synth.OPTICAL,
+            synth.read,
+            synth.LICENCE,
+            parts=Parts(synth.count, synth.read_part, together=16),
+        ),
+        Source(
+            synth.SAR,
+            synth.read_sar,
+            synth.LICENCE,
+            parts=Parts(synth.count, synth.read_sar_part, together=16),
+        ),
         Source(maps.NAME, maps.read, maps.LICENCE),
         Source(pasted.NAME, pasted.read, pasted.LICENCE, pasted.FILES, pasted.FOLDER),
+        Source(chains.NAME, chains.read, chains.LICENCE, chains.FILES, chains.FOLDER),
         *(Source(n, read, captions.licence(n)) for n, read in captions.READ.items()),
         *(Source(n, read, asked.LICENCE[n]) for n, read in asked.READ.items()),
         *(

@@ -113,15 +113,34 @@ def read(root: Path, split: Split) -> Iterator[Record]:
         SettingsError: If a file is missing.
         ParseError: If a file does not hold what its format requires.
     """
-    tiles = [tile for tile in read_tiles(root / "tiles.json") if _split(tile) == split]
+    for number in range(count(root, split)):
+        yield from read_part(root, split, number)
+
+
+def count(root: Path, split: Split) -> int:
+    """Return the number of tiles of a split, each of which can be read alone."""
+    return len(_tiles(root, split))
+
+
+def read_part(root: Path, split: Split, number: int) -> Iterator[Record]:
+    """Yield the pair of a tile and its pieces, by the number of the tile.
+
+    Raises:
+        SettingsError: If a file is missing.
+        ParseError: If a file does not hold what its format requires.
+    """
+    tile = _tiles(root, split)[number]
     part = "test" if split == "test" else "train"
-    names = [f"{tile.name}.webp" for tile in tiles]
-    optical = read_tar(root / f"optical_{part}.tar", names)
-    sar = read_tar(root / f"sar_{part}.tar", names)
-    for tile, (name, o), (_, s) in zip(tiles, optical, sar, strict=True):
-        yield from _records(
-            tile, _decoded(name, o, "RGB"), o, _decoded(name, s, "L"), s
-        )
+    name = f"{tile.name}.webp"
+    ((_, optical),) = read_tar(root / f"optical_{part}.tar", [name])
+    ((_, sar),) = read_tar(root / f"sar_{part}.tar", [name])
+    yield from _records(
+        tile, _decoded(name, optical, "RGB"), optical, _decoded(name, sar, "L"), sar
+    )
+
+
+def _tiles(root: Path, split: Split) -> list[Tile]:
+    return [tile for tile in read_tiles(root / "tiles.json") if _split(tile) == split]
 
 
 def read_tiles(path: Path) -> list[Tile]:

@@ -50,16 +50,29 @@ def read(root: Path, split: Split) -> Iterator[Record]:
     Yields:
         The records, each drawn when it is asked for.
     """
-    first, count = SCENES[split]
-    for index in range(first, first + count):
-        yield optical_record(index)
+    for number in range(count(root, split)):
+        yield from read_part(root, split, number)
 
 
 def read_sar(root: Path, split: Split) -> Iterator[Record]:
     """Yield radar scenes, as :func:`read` does."""
-    first, count = SCENES[split]
-    for index in range(first, first + count):
-        yield sar_record(index)
+    for number in range(count(root, split)):
+        yield from read_sar_part(root, split, number)
+
+
+def count(root: Path, split: Split) -> int:
+    """Return the number of scenes of a split, each of which can be drawn alone."""
+    return SCENES[split][1]
+
+
+def read_part(root: Path, split: Split, number: int) -> Iterator[Record]:
+    """Yield the optical scene of a number, counted from the first of the split."""
+    yield optical_record(SCENES[split][0] + number)
+
+
+def read_sar_part(root: Path, split: Split, number: int) -> Iterator[Record]:
+    """Yield the radar scene of a number, counted from the first of the split."""
+    yield sar_record(SCENES[split][0] + number)
 
 
 def optical_record(index: int) -> Record:
