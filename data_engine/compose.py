@@ -11,6 +11,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from rsvlm.data_engine.compose_chain import chain_samples
 from rsvlm.data_engine.compose_reasons import reason_samples
 from rsvlm.data_engine.compose_regions import region_samples
 from rsvlm.data_engine.compose_sensors import sensor_samples
@@ -73,6 +74,8 @@ def compose(
         objects=tuple(map(canonical_name, record.objects)),
     )
     writer = Writer(record, split, seed)
+    if record.chain:
+        return list(chain_samples(writer, frequency or {}))
     if record.label and not record.aircraft:  # of a type of aircraft it is no scene
         samples += _scene_samples(writer, record.label)
     if record.objects:

@@ -46,6 +46,7 @@ _COPERNICUS = "Contains modified Copernicus Sentinel data"
 #: Source -> its terms.
 TERMS: Mapping[str, Terms] = {
     "synthetic": Terms("CC0-1.0", "commercial"),
+    "synthetic_chains": Terms("CC0-1.0", "commercial"),
     "synthetic_pairs": Terms("CC0-1.0", "commercial"),
     "optical_sar": Terms(
         "LicenseRef-Copernicus", "commercial", f"{_COPERNICUS} 2020"
@@ -77,6 +78,8 @@ TERMS: Mapping[str, Terms] = {
     "synth-sar": Terms("CC0-1.0", "commercial"),
     "pasted": _research(f"NWPU VHR-10: Cheng, Zhou, Han, IEEE TGRS 2016; RSSCN7: Zou et "
                         f"al., IEEE GRSL 2015; {GOOGLE}"),
+    "chains": _research("NWPU VHR-10: Cheng, Zhou, Han, IEEE TGRS 2016; RSSCN7: Zou et "
+                        f"al., IEEE GRSL 2015; {GOOGLE}. {_COPERNICUS} 2020. NAIP: USDA"),
     # The images are the user's own: a recipe states their terms where they are others.
     "maps": Terms(
         "ODbL-1.0 AND CC-BY-4.0", "commercial",

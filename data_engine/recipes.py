@@ -69,8 +69,11 @@ class Recipe(TrainingRecipe):
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="smoke", sources=("synthetic", "synthetic_pairs")),
+        Recipe(
+            name="smoke", sources=("synthetic", "synthetic_pairs", "synthetic_chains")
+        ),
         Recipe(name="tiny", sources=("vhr10", "rsscn7")),
+        Recipe(name="chains", sources=("chains",)),
         Recipe(name="sensors", sources=("optical_sar", "sar_acd", "floods")),
         Recipe(
             name="aligned",

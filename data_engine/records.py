@@ -84,6 +84,7 @@ class Record:
             source too.
         is_piece: Whether it is cut from another image of the source, which then stands
             for it as a pair.
+        chain: Whether it is asked about as the first picture of a zoom-in chain.
         meta: What the samples say about their labels.
     """
 
@@ -110,6 +111,7 @@ class Record:
     questions: "tuple[Question, ...]" = ()
     partner: "Record | None" = None
     is_piece: bool = False
+    chain: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 

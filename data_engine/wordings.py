@@ -6,7 +6,7 @@ and the test split tell how well wordings that training did not use are understo
 
 from collections.abc import Mapping, Sequence
 
-from rsvlm.data_engine import wordings_regions, wordings_sensors
+from rsvlm.data_engine import wordings_chain, wordings_regions, wordings_sensors
 
 #: Kind of question -> wordings for training.
 QUESTIONS = {
@@ -298,7 +298,22 @@ HELD_OUT = {
 
 #: Split -> kind of question -> wordings.
 WORDINGS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "train": {**QUESTIONS, **wordings_regions.QUESTIONS, **wordings_sensors.QUESTIONS},
-    "val": {**VALIDATION, **wordings_regions.VALIDATION, **wordings_sensors.VALIDATION},
-    "test": {**HELD_OUT, **wordings_regions.HELD_OUT, **wordings_sensors.HELD_OUT},
+    "train": {
+        **QUESTIONS,
+        **wordings_chain.QUESTIONS,
+        **wordings_regions.QUESTIONS,
+        **wordings_sensors.QUESTIONS,
+    },
+    "val": {
+        **VALIDATION,
+        **wordings_chain.VALIDATION,
+        **wordings_regions.VALIDATION,
+        **wordings_sensors.VALIDATION,
+    },
+    "test": {
+        **HELD_OUT,
+        **wordings_chain.HELD_OUT,
+        **wordings_regions.HELD_OUT,
+        **wordings_sensors.HELD_OUT,
+    },
 }

@@ -80,6 +80,7 @@ class Sample(_Record):
     detect       ``targets``: every object
     segment      ``targets`` with polygons, or ``mask``; neither: no such object
     retrieve     ``relevant``: id of a record -> grade
+    zoom         ``roi``: the window to look at first; without: the answer, or ``targets``
     ============ =====================================================================
     """
 

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from rsvlm.messages import Message
     from rsvlm.render import View
 
-__all__ = ["TASKS", "Reply", "Task", "choose_task", "get_task", "harmless"]
+__all__ = [
+    "TASKS",
+    "Reply",
+    "Task",
+    "choose_task",
+    "get_task",
+    "harmless",
+    "with_sentence",
+]
 
 #: Renderings that show what an eye would see, and need no explanation.
 PLAIN_RENDERINGS = frozenset({"true-colour", "gray"})
@@ -49,6 +57,15 @@ def harmless(text: str) -> str:
     text = _TAG.sub("\u2039\\1\u203a", text)
     text = _TAG_END.sub("\u203a", _TAG_START.sub("\u2039", text))
     return _BRACKETED.sub(r"(\1)", text)
+
+
+def with_sentence(question: str, sentence: str) -> str:
+    r"""Return a prompt: what the user wrote, and a sentence that says how to answer.
+
+    >>> with_sentence(" Where is it? ", "Answer with boxes.")
+    'Where is it?\nAnswer with boxes.'
+    """
+    return f"{harmless(question).strip()}\n{sentence}".lstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from rsvlm.data_engine.sources import (
     ssdd,
     synth,
     synthetic,
+    synthetic_chains,
     synthetic_pairs,
     torchgeo_sets,
     vhr10,
@@ -111,6 +112,7 @@ SOURCES = {
         Source(sar_acd.NAME, sar_acd.read, sar_acd.LICENCE, sar_acd.FILES),
         Source(floods.NAME, floods.read, floods.LICENCE, floods.FILES, floods.FOLDER),
         Source(synthetic.NAME, synthetic.read, synthetic.LICENCE),
+        Source(synthetic_chains.NAME, synthetic_chains.read, synthetic_chains.LICENCE),
         Source(synthetic_pairs.NAME, synthetic_pairs.read, synthetic_pairs.LICENCE),
         Source(
             synth.OPTICAL,

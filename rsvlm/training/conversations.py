@@ -11,15 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsvlm.instructions import INSTRUCTIONS
+from rsvlm.instructions import INSTRUCTIONS, ZOOM
 from rsvlm.samples import ImageRef, Sample, Target
-from rsvlm.tasks import get_task
+from rsvlm.tasks import get_task, with_sentence
 from rsvlm.training.augment import Item
-from rsvlm.training.placed import items_text, mask_text
+from rsvlm.training.placed import items_text, mask_text, request_text
 from rsvlm.training.sides import turned_words
 
 #: Tasks whose answers hold regions.
 PLACED = ("ground", "segment")
+#: Task of the first step of a zoom-in chain: the answer, or a request for a window.
+CHAIN = "zoom"
 
 
 class Picture:
@@ -44,7 +46,8 @@ class Picture:
         """Everything that an answer can place: all objects, or else those asked for."""
         if self.detect:
             return self.detect.targets
-        asked = (s for task in PLACED for s in self.by_task.get(task, ()))
+        tasks = (*PLACED, CHAIN)
+        asked = (s for task in tasks for s in self.by_task.get(task, ()))
         return tuple(dict.fromkeys(t for sample in asked for t in sample.targets))
 
     @property
@@ -55,12 +58,13 @@ class Picture:
         """
         samples = [sample for group in self.by_task.values() for sample in group]
         shares = any(str(s.meta.get("kind", "")).startswith("cover") for s in samples)
-        return shares or bool(self.objects) or self.ref.sensor == "sar"
+        known = shares or bool(self.objects) or self.ref.sensor == "sar"
+        return known or bool(self.by_task.get(CHAIN))
 
     @property
     def placed(self) -> bool:
         """Whether an answer tells where something is."""
-        return any(self.questions(task) for task in PLACED)
+        return any(self.questions(task) for task in (*PLACED, CHAIN))
 
     def questions(self, task: str) -> list[Sample]:
         """Return the samples of a task that an answer can be made for."""
@@ -70,6 +74,8 @@ class Picture:
             return [s for s in samples if s.mask or s.targets]
         if task in PLACED:
             return samples
+        if task == CHAIN:
+            return [s for s in samples if s.roi or s.targets or _answered(s)]
         return [s for s in samples if _answered(s)]
 
     def asks(self, shares: Mapping[str, int]) -> bool:
@@ -152,6 +158,31 @@ def placed_turn(picture: Picture, sample: Sample, shown: Shown) -> tuple[str, st
     return question, said + regions
 
 
+def chain_turn(picture: Picture, sample: Sample, shown: Shown) -> tuple[str, str]:
+    """Return question and answer of the first step of a zoom-in chain.
+
+    Args:
+        picture: The picture.
+        sample: One of its samples of the task ``CHAIN``.
+        shown: How the picture is shown.
+
+    Returns:
+        The question, turned with the picture, and the request for the window of the
+        sample as :mod:`rsvlm.zooming_requests` reads it; where the sample needs no
+        window, its plain answer.
+    """
+    if sample.roi is None and not _answered(sample):
+        return placed_turn(picture, sample, shown)
+    question = sample.conversation[0].text
+    if "side" in sample.meta:
+        side = str(sample.meta["side"])
+        question = turned_words(question, side, shown.quarter, shown.mirror)
+    if sample.roi is None:
+        return question, sample.conversation[-1].text
+    size = picture.ref.width, picture.ref.height
+    return question, request_text(sample.roi, size, shown.quarter, shown.mirror)
+
+
 def shape_of(sample: Sample) -> str:
     """Return the kind of shape that a sample asks for."""
     return str(sample.meta.get("shape", "mask" if sample.mask else "hbb"))
@@ -212,10 +243,16 @@ def draw_turns(
             if task in PLACED:
                 question, answer = placed_turn(picture, sample, shown)
                 instruction = INSTRUCTIONS[shape_of(sample)]
+            elif task == CHAIN:
+                question, answer = chain_turn(picture, sample, shown)
             else:
                 question = sample.conversation[0].text
                 answer = sample.conversation[-1].text
             if not plain:
                 question = reword(question, rng)
-            turns.append((get_task(task).prompt(question, instruction), answer))
+            if task == CHAIN:
+                prompt = with_sentence(question, ZOOM)
+            else:
+                prompt = get_task(task).prompt(question, instruction)
+            turns.append((prompt, answer))
     return [turns[i] for i in rng.permutation(len(turns))]

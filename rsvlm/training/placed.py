@@ -1,4 +1,4 @@
-"""Objects of a picture as text: boxes, oriented boxes, outlines, coarse masks.
+"""Objects and windows of a picture as text: boxes, outlines, coarse masks, requests.
 
 The data engine writes such text into questions ("outline the ship in the box [...]"),
 and training writes it as the answer, for pictures as they are shown.
@@ -13,6 +13,7 @@ from rsvlm.codec import RsvlmCodec
 from rsvlm.geometry import HBB, Mask, Polygon, Region, Shape, Window
 from rsvlm.samples import MaskRle
 from rsvlm.training.augment import Array, Item
+from rsvlm.zooming_requests import UNITS, write_request
 
 #: Objects that a text tells at most: the region head finds the others.
 MOST_SHAPES = 3
@@ -44,6 +45,29 @@ def items_text(
     else:
         regions = [Region(_shape(item, kind), name) for name, item in named]
     return _text(regions, size)
+
+
+def request_text(
+    window: Sequence[float], size: tuple[int, int], quarter: int, mirror: bool
+) -> str:
+    """Return the request for a window of a picture, turned.
+
+    Args:
+        window: x0, y0, x1, y1 in px of the picture as it is.
+        size: Width and height of the picture as it is, px.
+        quarter: Quarters counter-clockwise.
+        mirror: Whether left and right are swapped afterwards.
+
+    >>> request_text((0, 0, 50, 20), (100, 40), 1, False)
+    '{"name": "image_zoom_in", "arguments": {"bbox": [0, 500, 500, 1000]}}'
+    """
+    shares = (value / size[i % 2] for i, value in enumerate(window))
+    x0, y0, x1, y1 = (value * UNITS for value in shares)
+    for _ in range(quarter % 4):
+        x0, y0, x1, y1 = y0, UNITS - x1, y1, UNITS - x0
+    if mirror:
+        x0, x1 = UNITS - x1, UNITS - x0
+    return write_request(HBB(x0, y0, x1, y1))
 
 
 def mask_text(mask: MaskRle, label: str, quarter: int, mirror: bool) -> str:

@@ -13,7 +13,8 @@ from rsvlm.engines.stub import StubEngine
 from rsvlm.geometry import HBB, Window
 from rsvlm.render import View
 from rsvlm.zoom import Look, look_closer
-from rsvlm.zooming_chain import ChainZoom, is_attempt, read_request
+from rsvlm.zooming_chain import ChainZoom
+from rsvlm.zooming_requests import is_attempt, read_request
 
 WHOLE = HBB(0, 0, 20_000, 10_000)
 

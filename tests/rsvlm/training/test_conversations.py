@@ -8,10 +8,11 @@ import pytest
 
 from rsvlm.codec import RsvlmCodec
 from rsvlm.geometry import HBB, Window
-from rsvlm.instructions import INSTRUCTIONS
+from rsvlm.instructions import INSTRUCTIONS, ZOOM
 from rsvlm.samples import ImageRef, Sample, Target, Turn, read_samples
-from rsvlm.training.augment import items_of, turn
+from rsvlm.training.augment import Item, items_of, turn
 from rsvlm.training.conversations import Shown, draw_turns, pictures, words_of
+from rsvlm.zooming_requests import read_request
 
 
 def sample(task: str, answer: str | None = "yes", **changes: Any) -> Sample:
@@ -45,7 +46,8 @@ def test_samples_are_grouped_by_picture(smoke_data: Path) -> None:
     for picture in found:
         if picture.detect:
             assert words_of(picture) == {t.label for t in picture.detect.targets}
-        else:  # the scene, or what covers most of the ground if anything does
+        elif picture.source != "synthetic_chains":
+            # The scene, or what covers most of the ground if anything does.
             assert len(words_of(picture)) == 1 or picture.source == "synthetic_pairs"
 
 
@@ -171,3 +173,62 @@ def test_samples_without_an_answer_are_no_questions() -> None:
     (good,) = pictures([sample("vqa")])
     assert good.asks(shares)
     assert not good.asks({"vqa": 0, "caption": 1})
+
+
+def chain(quarter: int, mirror: bool, **fields: Any) -> tuple[str, str]:
+    """Return prompt and answer of a zoom-in chain's first step, on a turned picture."""
+    (picture,) = pictures([sample("zoom", **fields)])
+    blank = np.zeros((50, 100, 3), np.uint8)
+    shown, items = turn(blank, items_of(picture.objects), quarter, mirror)
+    height, width = shown.shape[:2]
+    rng = np.random.default_rng(0)
+    what = Shown(items, width, height, quarter, mirror)
+    assert picture.whole
+    assert picture.placed
+    (found,) = draw_turns(picture, what, {"zoom": 9}, rng, plain=True)
+    return found
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_request_asks_for_the_window_of_the_turned_picture(
+    quarter: int, mirror: bool
+) -> None:
+    prompt, answer = chain(
+        quarter, mirror, roi=(10, 5, 30, 25), targets=(SHIP,),
+        conversation=(
+            Turn(role="user", text="Find the leftmost ship."),
+            Turn(role="assistant", text="not what is written"),
+        ),
+        meta={"label": "ship", "shape": "hbb", "side": "left"},
+    )  # fmt: skip
+    request = read_request(answer)
+    assert request is not None
+    # The window is the box of an object: turning it as objects are gives the same.
+    blank = np.zeros((50, 100, 3), np.uint8)
+    corners = np.array([[10.0, 5.0], [30.0, 25.0]])
+    shown, (item,) = turn(blank, [Item("a", (corners,))], quarter, mirror)
+    height, width = shown.shape[:2]
+    units = Window(HBB(0, 0, width, height), 1000, 1000)
+    box = units.to_raster(request.box)
+    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx(item.hbb, abs=0.06)
+    sides = {(0, False): "leftmost", (2, False): "rightmost", (0, True): "rightmost"}
+    if (quarter, mirror) in sides:
+        assert prompt == f"Find the {sides[quarter, mirror]} ship.\n{ZOOM}"
+
+
+def test_what_needs_no_window_is_answered_at_once() -> None:
+    assert chain(0, False) == (f"Is there a ship?\n{ZOOM}", "yes")
+    where = (Turn(role="user", text="Where is the ship?"),)
+    meta = {"label": "ship", "shape": "hbb"}
+    placed = chain(2, False, conversation=where, targets=(SHIP,), meta=meta)
+    assert placed == (f"Where is the ship?\n{ZOOM}", "ship [700,600,900,1000]")
+
+
+def test_chains_are_asked_for_by_their_own_share() -> None:
+    asks = {"ground": 9, "vqa": 9, "caption": 9}
+    (picture,) = pictures([sample("zoom")])
+    assert not picture.asks(asks)
+    assert picture.asks({"zoom": 1})
+    (empty,) = pictures([sample("zoom", None)])
+    assert not empty.asks({"zoom": 1})
