@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache
 
 from rsvlm.engines.ours import capabilities_of
+from rsvlm.engines.prefixes import Prefixes
 from rsvlm.messages import Generation, Message, views_of
 from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
 from rsvlm.models.configuration import SENSOR_IDS
@@ -59,6 +60,7 @@ class LocalEngine:
         self.revision = _revision(folder)
         self.capabilities = capabilities_of(config)
         self._pictures: OrderedDict[str, Tensor] = OrderedDict()
+        self._prefixes = Prefixes(config.text_config)
 
     @property
     def encoder(self) -> nn.Module:
@@ -88,15 +90,9 @@ class LocalEngine:
         """Return the model's reply; see :class:`~rsvlm.engines.base.Engine`."""
         tokenizer = self.processor.tokenizer
         stop = [mark for mark in stop if mark]
-        tokens = [self._encode(view) for view in views_of(messages)]
-        prompt = self._prompt(messages, [t.shape[0] * t.shape[1] for t in tokens])
-        ids = torch.tensor([prompt])  # (1, T)
+        prompt, embeddings, cache = self._begin(messages)
         inner = self.model.model
-        embeddings = inner.get_input_embeddings()(ids)
-        if tokens:
-            embeddings = inner.splice(ids, embeddings, torch.cat(tokens))
         sampler = torch.Generator().manual_seed(0 if seed is None else seed)
-        cache = DynamicCache(config=self.model.config.text_config)
         written: list[int] = []
         logprobs: list[float] = []
         tokens_of: list[str] = []
@@ -135,13 +131,42 @@ class LocalEngine:
             text, reason, len(prompt), len(logprobs), tuple(logprobs), tuple(tokens_of)
         )
 
-    def _encode(self, view: View) -> Tensor:
+    def _begin(
+        self, messages: Sequence[Message]
+    ) -> tuple[list[int], Tensor, DynamicCache]:
+        """Read messages up to the end of their last picture.
+
+        Returns:
+            All token ids, T of them; the embeddings of those that are still to be
+            read, shape (1, t, D), t <= T; and the cache that the others are in.
+        """
+        views = views_of(messages)
+        keys = tuple(_key(view) for view in views)
+        tokens = [
+            self._encode(view, key) for view, key in zip(views, keys, strict=True)
+        ]
+        prompt = self._prompt(messages, [t.shape[0] * t.shape[1] for t in tokens])
+        ids = torch.tensor([prompt])  # (1, T)
+        inner = self.model.model
+        embeddings = inner.get_input_embeddings()(ids)
+        if not tokens:
+            return (
+                prompt,
+                embeddings,
+                DynamicCache(config=self.model.config.text_config),
+            )
+        embeddings = inner.splice(ids, embeddings, torch.cat(tokens))
+        end = int((ids[0] == self.processor.image_token_id).nonzero().max()) + 1
+        cache = self._prefixes.begin(
+            (keys, tuple(prompt[:end])),
+            lambda empty: inner.language_model(
+                inputs_embeds=embeddings[:, :end], past_key_values=empty, use_cache=True
+            ),
+        )
+        return prompt, embeddings[:, end:], cache
+
+    def _encode(self, view: View, key: str) -> Tensor:
         """Return a picture's tokens, shape (tiles, N, D); kept for later questions."""
-        shape = ",".join(map(str, view.pixels.shape))
-        digest = hashlib.sha256(view.pixels.tobytes())
-        # Equal bytes of another shape or sensor are another picture.
-        digest.update(f"{shape},{view.sensor}".encode())
-        key = digest.hexdigest()
         if key in self._pictures:
             self._pictures.move_to_end(key)
             return self._pictures[key]
@@ -187,6 +212,14 @@ class LocalEngine:
             elif piece:
                 ids += _ids(tokenizer, piece)
         return ids
+
+
+def _key(view: View) -> str:
+    """Return what tells a picture from others: pixels, shape and sensor."""
+    shape = ",".join(map(str, view.pixels.shape))
+    digest = hashlib.sha256(view.pixels.tobytes())
+    digest.update(f"{shape},{view.sensor}".encode())
+    return digest.hexdigest()
 
 
 def _ids(tokenizer: Any, text: str, **options: bool) -> list[int]:

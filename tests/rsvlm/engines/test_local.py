@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsvlm.engines import local
-from rsvlm.engines.local import LocalEngine, _settled
+from rsvlm.engines import local, prefixes
+from rsvlm.engines.local import LocalEngine, _key, _settled
 from rsvlm.messages import Generation, Message
 from rsvlm.models.precision import fast_dtype
 from rsvlm.render import View
@@ -261,8 +261,9 @@ def test_a_picture_is_encoded_once(
         engine.generate([Message("user", (view, "?"))], max_tokens=1)
         assert len(encoded) == count
     assert len(engine._pictures) == 2
-    assert engine._encode(wide).shape == engine._encode(tall).shape
-    assert not torch.equal(engine._encode(wide), engine._encode(tall))
+    one, two = (engine._encode(view, _key(view)) for view in (wide, tall))
+    assert one.shape == two.shape
+    assert not torch.equal(one, two)
 
 
 def test_a_kept_picture_gives_the_same_reply(
@@ -287,3 +288,53 @@ def test_an_engine_says_what_it_is(
     data = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert LocalEngine(copy).revision != engine.revision
+
+
+@pytest.fixture
+def read(engine: LocalEngine) -> Iterator[list[int]]:
+    """Numbers of tokens that the language model reads at a time."""
+    seen: list[int] = []
+    engine._prefixes._kept.clear()
+    hook = engine.model.model.language_model.register_forward_pre_hook(
+        lambda _, __, kwargs: seen.append(kwargs["inputs_embeds"].shape[1]),
+        with_kwargs=True,
+    )
+    yield seen
+    hook.remove()
+
+
+def test_the_next_question_about_a_picture_is_read_alone(
+    ask: Callable[..., Generation], read: list[int]
+) -> None:
+    ask(max_tokens=1)
+    picture, question = read
+    assert picture > question
+    ask("Is it?", max_tokens=1)
+    assert len(read) == 3
+    assert read[2] < question
+
+
+def test_what_was_asked_before_does_not_change_a_reply(
+    engine: LocalEngine, ask: Callable[..., Generation], read: list[int]
+) -> None:
+    fresh = ask()
+    ask(random_text(engine, 3))
+    assert ask() == fresh  # log-probabilities included, to the last digit
+    assert read.count(max(read)) == 1
+
+
+def test_another_picture_or_another_text_before_it_is_read_anew(
+    engine: LocalEngine, make_view: MakeView, noise: Noise, read: list[int]
+) -> None:
+    one, other = make_view(noise(30, 30)), make_view(noise(30, 31))
+    for parts in ((one, "?"), (other, "?"), ("Look:", one, "?"), (one, other, "?")):
+        before = len(read)
+        engine.generate([Message("user", parts)], max_tokens=1)
+        assert len(read) == before + 2
+    engine.generate([Message("user", ("?",))], max_tokens=1)
+    assert len(engine._prefixes._kept) == prefixes.KEPT
+    before = len(read)
+    engine.generate([Message("user", (one, "?"))], max_tokens=1)
+    assert len(read) == before + 1
+    engine.generate([Message("user", (one, one, one, "?"))], max_tokens=1)
+    assert len(engine._prefixes._kept) == prefixes.KEPT
