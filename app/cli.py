@@ -23,6 +23,7 @@ from rsvlm.app.cli_keys import keys
 from rsvlm.app.cli_knowledge import knowledge
 from rsvlm.app.cli_rewrite import data_rewrite
 from rsvlm.app.cli_serve import serve
+from rsvlm.app.inputs import allow_host
 from rsvlm.errors import RsvlmError
 
 #: Names of the tasks, in the order of the help; a test holds them to ``TASKS``.
@@ -95,6 +96,7 @@ def main() -> None:
     help="Ask about a place: x,y or x0,y0,x1,y1 in px of the first image, or "
     "lonlat:LON,LAT or lonlat:WEST,SOUTH,EAST,NORTH. Can be given again.",
 )  # fmt: skip
+@allow_host
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--overlay", type=click.Path(dir_okay=False), help="Draw a PNG.")
 @click.option("--geojson", type=click.Path(dir_okay=False), help="Write GeoJSON.")
@@ -112,6 +114,7 @@ def ask(
     region_head: str,
     knowledge: str,
     at: tuple[str, ...],
+    hosts: tuple[str, ...],
     as_json: bool,
     overlay: str | None,
     geojson: str | None,
@@ -121,13 +124,12 @@ def ask(
 ) -> None:
     """Answer QUESTION about one or more images.
 
-    IMAGE is a file or the name of a sample scene (rsvlm assets list). A QUESTION of
-    "-" is read from stdin.
+    IMAGE is a file, the name of a sample scene (rsvlm assets list), or an address
+    (http, https) on an allowed host. A QUESTION of "-" is read from stdin.
     """
     from contextlib import ExitStack
 
-    from rsvlm.app.samples import image_path
-    from rsvlm.raster import Raster
+    from rsvlm.app.inputs import open_input
     from rsvlm.tasks import get_task
 
     if question == "-":
@@ -136,8 +138,7 @@ def ask(
         get_task(task)  # before the model is loaded
     with ExitStack() as stack:
         rasters = [
-            stack.enter_context(Raster.open(image_path(name), sensor=sensor))
-            for name in images
+            stack.enter_context(open_input(name, sensor, hosts)) for name in images
         ]
         _check_outputs(rasters, geojson)
         from rsvlm.app.places import places
@@ -224,13 +225,13 @@ def _progress_of_assets() -> Any:
 @click.option("--sensor", default="auto", show_default=True,
               type=click.Choice(["auto", "optical", "sar", "multispectral"]))  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(image: str, sensor: str, as_json: bool) -> None:
+@allow_host
+def info(image: str, sensor: str, as_json: bool, hosts: tuple[str, ...]) -> None:
     """Say what IMAGE is and what can be asked of it."""
     from rsvlm.app.info import describe, lines
-    from rsvlm.app.samples import image_path
-    from rsvlm.raster import Raster
+    from rsvlm.app.inputs import open_input
 
-    with Raster.open(image_path(image), sensor=sensor) as raster:
+    with open_input(image, sensor, hosts) as raster:
         facts = describe(raster)
     if as_json:
         import json

@@ -37,23 +37,16 @@ class TileStoreError(RsvlmError):
     """Raised when vectors of tiles cannot be kept."""
 
 
-def file_of(raster: Raster) -> Path | None:
-    """Return the file of a raster, None for one that was opened from bytes."""
-    source = raster._source  # its path may be a mere name given to bytes
-    return source if isinstance(source, Path) else None
-
-
 def content_key(raster: Raster) -> str:
     """Return what changes when a raster changes: 24 hexadecimal digits.
 
     A file of many gigabytes is not read for it: size, time of change, both ends and
-    some pieces in between decide.
+    some pieces in between decide; on another host, what it calls the version.
     """
-    path = file_of(raster)
-    if path is None:
+    if not isinstance(raster.source, Path):
         return raster.sha256[:24]
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with raster.source.open("rb") as file:
         about = os.fstat(file.fileno())
         digest.update(f"{about.st_size} {about.st_mtime_ns}".encode())
         last = max(0, about.st_size - SAMPLE)
@@ -127,8 +120,8 @@ def open_store(
     Raises:
         TileStoreError: If there is no room in the cache, or it cannot be written.
     """
-    path = file_of(raster)
-    where = str(path or raster.name)
+    # A name given to bytes is no path, and a path given by the user is not absolute.
+    where = str(raster.source) if isinstance(raster.source, Path) else raster.path
     content = content_key(raster)
     record = {"schema": SCHEMA, **about, "content": content, "tiles": count}
     # Another revision of an encoder takes the place of the one before.

@@ -1,22 +1,27 @@
 """Opening image files: which ones, by which driver, and within what limits.
 
 Opening a file with GDAL is already processing it, and GDAL knows more than 150 formats,
-some of which read other files or the network. So only regular files and bytes in memory
-are opened, their first bytes decide the driver, only that driver is tried, and size and
-blocks are checked before any pixel is read.
+some of which read other files or the network. So only regular files, bytes in memory and
+files on allowed hosts (:mod:`rsvlm.ranges`) are opened, their first bytes decide the
+driver, only that driver is tried, and size and blocks are checked before any pixel is
+read.
 """
 
 import contextlib
 import math
 import threading
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsvlm.complete import check_complete
 from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError
+from rsvlm.ranges import RangedFile
+from rsvlm.ranges_gdal import opener
 
 #: Driver -> first bytes of its files.
 MAGIC: dict[str, tuple[bytes, ...]] = {
@@ -69,8 +74,9 @@ def regular_file(path: str | Path) -> Path:
         is_file = found.is_file() and not str(found).startswith("/vsi")
     except (OSError, ValueError, RuntimeError):
         raise ImageError(
-            f"There is no image file {shown(path)!r}. Check the path; URLs and virtual "
-            "paths of GDAL are not opened, so download such a file first."
+            f"There is no image file {shown(path)!r}. Check the path; virtual paths of "
+            "GDAL are not opened, and URLs only where their host is allowed "
+            "(--allow-host HOST)."
         ) from None
     if not is_file:
         raise ImageError(
@@ -118,23 +124,51 @@ _quiet = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open rasterio dataset, and the memory that it reads from, if any."""
+    """An open rasterio dataset, and what it reads from, unless that is a file.
+
+    Attributes:
+        dataset: The dataset.
+        memory: The memory that it reads from.
+        remote: The file on another host that it reads from.
+    """
 
     dataset: Any
     memory: Any = None
+    remote: RangedFile | None = None
+
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Surround a call of the decoder; see :func:`rsvlm.decode.decoding`.
+
+        What another host did not deliver looks like broken or black pixels here, so it
+        is asked what went wrong.
+        """
+        try:
+            with decoding(name):
+                yield
+        finally:
+            if self.remote is not None:
+                self.remote.check()
 
     def close(self) -> None:
         """Close the dataset; further calls do nothing."""
         self.dataset.close()
         if self.memory is not None:
             self.memory.close()
+        if self.remote is not None:
+            self.remote.close()
 
 
-def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
+#: What an image is read from.
+Source = Path | bytes | RangedFile
+
+
+def open_image(source: Source, name: str, limits: Limits) -> Opened:
     """Open an image with the one driver that its first bytes call for.
 
     Args:
-        source: A path from :func:`regular_file`, or the bytes of a file.
+        source: A path from :func:`regular_file`, the bytes of a file, or a GeoTIFF on
+            another host.
         name: What to call the file in errors.
         limits: What the image may ask for.
 
@@ -148,24 +182,30 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import DatasetReader, MemoryFile
 
+    memory = remote = None
+    again: Callable[..., Any]
     with decoding(name), _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         if isinstance(source, bytes):
             driver, size = _available(driver_of(source[:16], name), name), len(source)
             memory = MemoryFile(source)
-            path, opened = memory.name, Opened(memory.open(driver=[driver]), memory)
+            again = partial(DatasetReader, memory.name, driver=[driver])
+        elif isinstance(source, RangedFile):
+            driver, size, remote = "GTiff", source.size, source
+            again = opener(source)
         else:
             with source.open("rb") as file:
                 driver = _available(driver_of(file.read(16), name), name)
                 size = source.stat().st_size
-            path, opened = source, Opened(DatasetReader(source, driver=[driver]))
+            again = partial(DatasetReader, source, driver=[driver])
+        opened = Opened(_first(again, remote), memory, remote)
         try:
             _check(opened.dataset, driver, size, shown(name), limits)
-            check_complete(source, driver, name)
+            if not isinstance(source, RangedFile):
+                check_complete(source, driver, name)
             for level in range(_overviews(opened.dataset, shown(name), limits)):
                 # Blocks of an overview may be larger than those of the image.
-                options = {"driver": [driver], "OVERVIEW_LEVEL": level}
-                with DatasetReader(path, **options) as overview:
+                with again(OVERVIEW_LEVEL=level) as overview:
                     _check_blocks(overview, shown(name), limits)
         except Exception:
             opened.close()
@@ -175,6 +215,14 @@ def open_image(source: Path | bytes, name: str, limits: Limits) -> Opened:
             # waits here to be raised by the next call, whatever that is.
             _ = opened.dataset.colorinterp
     return opened
+
+
+def _first(again: Callable[..., Any], remote: RangedFile | None) -> Any:
+    try:
+        return again()
+    finally:
+        if remote is not None:
+            remote.check()
 
 
 def _overviews(dataset: Any, name: str, limits: Limits) -> int:

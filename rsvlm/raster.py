@@ -22,7 +22,8 @@ from rsvlm.errors import ImageError
 from rsvlm.geometry import HBB, Window
 from rsvlm.georeference import GeoReference
 from rsvlm.header import Header, PixelReader
-from rsvlm.opening import Limits, regular_file
+from rsvlm.opening import Limits, Source, driver_of, regular_file
+from rsvlm.ranges import RangedFile, Web
 from rsvlm.reader import LARGE, Reader
 from rsvlm.render import Ends, View, bands_of, choose, limits_of, render, renderings_of
 from rsvlm.sensors import Profile, SensorGuess, detect
@@ -34,6 +35,7 @@ class Raster:
     Attributes:
         path: Path as it was given, or the name given to bytes.
         name: File name.
+        source: The path or the bytes of the file, or the file on another host.
         width: Pixels in a row.
         height: Rows.
         count: Bands in the file, alpha included.
@@ -50,19 +52,19 @@ class Raster:
     """
 
     def __init__(
-        self, reader: PixelReader, source: Path | bytes, name: str, sensor: str = "auto"
+        self, reader: PixelReader, source: Source, name: str, sensor: str = "auto"
     ) -> None:
         """Draw by way of a reader, which is closed with the raster.
 
         Args:
             reader: Where pixels come from.
-            source: The path or the bytes of the file that it reads.
+            source: The path or the bytes of the file that it reads, or that file.
             name: File name.
             sensor: As in :meth:`open`.
         """
         self.path = str(source) if isinstance(source, Path) else name
         self.name = name
-        self._source, self._reader = source, reader
+        self.source, self._reader = source, reader
         self._lock = threading.Lock()
         self._ends: dict[str, Ends | None] = {}
         self._empty: dict[tuple[int, ...], bool] = {}
@@ -125,6 +127,38 @@ class Raster:
         return raster
 
     @classmethod
+    def open_url(
+        cls, url: str, web: Web, sensor: str = "auto", limits: Limits | None = None
+    ) -> Self:
+        """Open an image on another host; of a GeoTIFF only the parts shown are read.
+
+        Args:
+            url: Its address, http:// or https://.
+            web: Hosts that may be read from, and how much.
+            sensor: As in :meth:`open`.
+            limits: As in :meth:`open`.
+
+        Raises:
+            ImageError: If the host is not among those of ``web`` or does not deliver,
+                or the image is refused.
+            UnknownNameError: If there is no such sensor.
+
+        .. versionadded:: 0.3
+        """
+        file = RangedFile.open(url, web)
+        name = file.target.name
+        try:
+            is_tiff = driver_of(file.read(0, 16), name) == "GTiff"
+            source = file if is_tiff else file.whole()
+            reader = Reader.open(source, name, limits or Limits())
+            raster = cls(reader, source, name, sensor)
+        except Exception:
+            file.close()
+            raise
+        raster.path = file.target.shown
+        return raster
+
+    @classmethod
     def from_bytes(
         cls, data: bytes, name: str, sensor: str = "auto", limits: Limits | None = None
     ) -> Self:
@@ -184,10 +218,13 @@ class Raster:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the file."""
-        if isinstance(self._source, bytes):
-            return hashlib.sha256(self._source).hexdigest()
-        with self._source.open("rb") as file:
+        """Hash of the file; of one on another host, of its address and version."""
+        if isinstance(self.source, bytes):
+            return hashlib.sha256(self.source).hexdigest()
+        if isinstance(self.source, RangedFile):
+            text = f"{self.source.target.shown} {self.source.key}"
+            return hashlib.sha256(text.encode()).hexdigest()
+        with self.source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def renderings(self) -> tuple[str, ...]:

@@ -7,17 +7,16 @@ nodata, scales and complex samples. :class:`~rsvlm.raster.Raster` draws what it 
 import threading
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.decode import decoding, shown
+from rsvlm.decode import shown
 from rsvlm.errors import ImageError, SettingsError
 from rsvlm.geometry import HBB
 from rsvlm.header import TAGS, TEXT, Header, Pixels
-from rsvlm.opening import Limits, Opened, open_image
+from rsvlm.opening import Limits, Opened, Source, open_image
 from rsvlm.placement import place
 
 #: Side of the overview that percentiles are taken from.
@@ -43,11 +42,11 @@ class Reader:
     """
 
     @classmethod
-    def open(cls, source: Path | bytes, name: str, limits: Limits) -> Self:
+    def open(cls, source: Source, name: str, limits: Limits) -> Self:
         """Open an image; see :func:`rsvlm.opening.open_image`."""
         opened = open_image(source, name, limits)
         try:
-            with decoding(name):
+            with opened.reading(name):
                 return cls(opened, name, limits)
         except Exception:
             opened.close()
@@ -205,7 +204,7 @@ class Reader:
                 f"{samples / 1e9:.0f} billion samples. Give it overviews: "
                 "gdaladdo -r average FILE."
             )
-        with self._lock, decoding(self.name):
+        with self._lock, self._opened.reading(self.name):
             from rasterio.enums import Resampling
             from rasterio.windows import Window
 

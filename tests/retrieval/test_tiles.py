@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsvlm.embedding import Vectors, unit
+from rsvlm.ranges import Web
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.retrieval import tiles_store
@@ -20,6 +21,7 @@ from rsvlm.retrieval.tiles import TileIndex, is_blank
 from rsvlm.retrieval.tiles_grid import Pyramid, TileSettings
 from rsvlm.retrieval.tiles_reading import read_tiles
 from rsvlm.retrieval.tiles_store import BLANK, ENCODED, TileStoreError, content_key
+from tests.serving_parts import serving
 
 SMALL = TileSettings(tile=32, overlap=0.25)
 
@@ -243,6 +245,25 @@ def test_a_raster_that_changes_on_disk_is_noticed(
             assert index.has_changed
             assert not index.store.states.any()
     assert len(list((Path(os.environ["RSVLM_CACHE"]) / "tiles").glob("*/"))) <= 2
+
+
+def test_a_file_on_another_host_is_indexed_once_and_its_changes_are_noticed(
+    path: Path,
+) -> None:
+    with serving(path.read_bytes()) as server:
+
+        def indexed() -> tuple[int, bool]:
+            web = Web.of([server.host])
+            with Raster.open_url(server.url(), web) as raster, opened(raster) as index:
+                index.build()
+                return index.read, index.has_changed
+
+        first, changed = indexed()
+        assert first > 8
+        assert not changed
+        assert indexed() == (0, False)
+        server.tag = '"2"'
+        assert indexed() == (first, True)
 
 
 def test_another_revision_of_the_encoder_starts_anew(raster: Raster) -> None:

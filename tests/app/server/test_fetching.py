@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from rsvlm.app.server import fetching
+from rsvlm import hosts
 from rsvlm.app.server.errors import ApiError
-from rsvlm.app.server.fetching import fetch, is_public
+from rsvlm.app.server.fetching import fetch
 from rsvlm.app.server.file_settings import FileLimits
+from rsvlm.hosts import is_public
 from tests.app.server.hostile import png
 
 
@@ -100,7 +101,7 @@ def test_nothing_is_fetched_by_default() -> None:
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine count as the public internet."""
-    monkeypatch.setattr(fetching, "is_public", lambda address: True)
+    monkeypatch.setattr(hosts, "is_public", lambda address: True)
 
 
 def test_a_listed_host(
