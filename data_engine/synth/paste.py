@@ -1,14 +1,17 @@
 """Objects cut from real images by their outlines, pasted on other real images.
 
-A cut is scaled to the length that its class has in the world, at the pixel size of the
-new ground, turned, matched in brightness and blended at its edge. The ground is chosen
-flat, so that nothing is pasted on a house, and water for ships.
+A cut is scaled, turned, matched in brightness, blended at its edge and given a shadow.
+The ground is chosen flat, so that nothing is pasted on a house, and water for ships.
+
+Source:
+    Pasting objects with their outlines: Ghiasi et al., "Simple Copy-Paste is a Strong
+    Data Augmentation Method for Instance Segmentation", CVPR 2021.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from math import cos, hypot, radians, sin
+from math import ceil, cos, hypot, pi, radians, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,10 @@ LENGTHS = {
     "baseball diamond": (50.0, 90.0),
     "ground track field": (150.0, 185.0),
 }
+#: Class -> height as a share of the length, for what stands high enough for a shadow.
+HEIGHTS = {"airplane": 0.09, "ship": 0.06, "storage tank": 0.35}
+#: Light that a shadow takes away.
+DARK = 0.5
 #: Least and largest ratio of a pasted object's size to its own: more would blur it.
 SCALES = (0.2, 1.25)
 #: Least length of a pasted object, px; longest, as a share of the ground's side.
@@ -88,17 +95,17 @@ def bright(pixels: NDArray[np.uint8]) -> float:
 
 def paste(
     ground: NDArray[np.uint8],
-    cuts: Sequence[Cut],
-    gsd_m: float,
+    cuts: Sequence[tuple[Cut, float]],
     rng: np.random.Generator,
+    there: Sequence[Target] = (),
 ) -> tuple[NDArray[np.uint8], tuple[Target, ...]]:
     """Paste objects on a ground, those that find a place.
 
     Args:
         ground: RGB, shape (H, W, 3).
-        cuts: Objects, in the order of pasting.
-        gsd_m: Size of a pixel of the ground, m.
-        rng: Draws sizes, turns and places.
+        cuts: Objects and their lengths in px of the ground, in the order of pasting.
+        rng: Draws turns, places and light.
+        there: Objects of the ground, which are not covered.
 
     Returns:
         The new picture, and what was pasted, in its pixels.
@@ -106,11 +113,13 @@ def paste(
     picture = ground.astype(np.float32)
     rough = _roughness(ground)
     taken = np.zeros(ground.shape[:2], bool)
+    for target in there:
+        x0, y0, x1, y1 = target.hbb
+        taken[max(int(y0) - 3, 0) : int(y1) + 4, max(int(x0) - 3, 0) : int(x1) + 4] = 1
     pasted = []
     level = bright(ground)
-    for one in cuts:
-        low, high = LENGTHS[one.label]
-        length = float(rng.uniform(low, high)) / gsd_m
+    sun, slant = float(rng.uniform(0, 2 * pi)), float(rng.uniform(0.6, 1.6))
+    for one, length in cuts:
         scale = length / one.length
         fits = LEAST_PX <= length <= MOST * min(ground.shape[:2])
         if not fits or not SCALES[0] <= scale <= SCALES[1]:
@@ -123,13 +132,42 @@ def paste(
             continue
         row, column = place
         h, w = alpha.shape
+        reach = HEIGHTS.get(one.label, 0.0) * length * slant
+        _shade(picture, alpha, place, (reach * sin(sun), reach * cos(sun)))
         gain = float(np.clip(level / max(one.light, 1.0), 0.75, 1.3))
-        there = picture[row : row + h, column : column + w]
-        there += alpha[..., None] * (turned * gain - there)
+        under = picture[row : row + h, column : column + w]
+        under += alpha[..., None] * (turned * gain - under)
         # Things that touch could not be told apart.
         taken[max(row - 3, 0) : row + h + 3, max(column - 3, 0) : column + w + 3] = True
         pasted.append(_target(one.label, ring, column, row))
     return picture.clip(0, 255).round().astype(np.uint8), tuple(pasted)
+
+
+def _shade(
+    picture: NDArray[np.float32],
+    alpha: NDArray[np.float32],
+    place: tuple[int, int],
+    way: tuple[float, float],
+) -> None:
+    """Darken the ground that an object hides from the sun, ``way`` rows and columns off."""
+    steps = ceil(max(abs(way[0]), abs(way[1])))
+    if not steps:
+        return
+    height, width = picture.shape[:2]
+    dark = np.zeros((height, width), np.float32)
+    for step in range(1, steps + 1):
+        row, column = (
+            at + round(part * step / steps) for at, part in zip(place, way, strict=True)
+        )
+        top, left = max(row, 0), max(column, 0)
+        low, right = (
+            min(row + alpha.shape[0], height),
+            min(column + alpha.shape[1], width),
+        )
+        if low > top and right > left:
+            part = alpha[top - row : low - row, left - column : right - column]
+            np.maximum(dark[top:low, left:right], part, out=dark[top:low, left:right])
+    picture *= 1 - DARK * dark[..., None]
 
 
 def encoded(picture: NDArray[np.uint8], quality: int = 90) -> bytes:
@@ -222,11 +260,11 @@ def _place(
 
 
 def _is_water(pixels: NDArray[np.uint8]) -> bool:
-    """Whether a window is even, not bright, and no greener or redder than water is."""
+    """Whether a window is even, not bright, and less red than other colours, as water is."""
     red, green, blue = (float(v) for v in pixels.reshape(-1, 3).mean(0))
     even = float(pixels.mean(-1).std()) < 9
     dark = red + green + blue < 390
-    return even and dark and red < blue + 12 and green < (red + blue) / 2 + 9
+    return even and dark and red + 3 < max(green, blue) and green < (red + blue) / 2 + 9
 
 
 def _target(label: str, ring: list[tuple[float, float]], x: int, y: int) -> Target:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from shapely import Polygon
+from shapely import Point, Polygon
 
 from rsvlm.data_engine.synth.paste import Cut, cut, paste
 from rsvlm.samples import Target
@@ -51,22 +51,24 @@ def test_what_cannot_be_cut(target: Target) -> None:
 def test_what_is_pasted_lies_where_the_target_says() -> None:
     ground = np.full((128, 128, 3), 120, np.uint8)
     for seed in range(6):
-        picture, (target,) = paste(ground, [_cut()], 1.0, np.random.default_rng(seed))
+        picture, (target,) = paste(
+            ground, [(_cut(), 34.0)], np.random.default_rng(seed)
+        )
         red = picture[..., 0].astype(int) - picture[..., 1] > 80
         rows, columns = np.nonzero(red)
         box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         assert target.hbb == pytest.approx(box, abs=1.6)
         ring = np.array(target.polygons[0]).reshape(-1, 2)
         assert red.sum() == pytest.approx(Polygon(ring).area, rel=0.15)
-        # 32 to 36 m long, at 1 m a pixel.
+        # The diagonal is 34 px long.
         length = np.hypot(*(ring[1] - ring[0]))
-        assert 30 < length < 36
+        assert length == pytest.approx(34 * 40 / np.hypot(40, 10), abs=1)
         assert target.label == "tennis court"
 
 
 def test_objects_do_not_touch() -> None:
     ground = np.full((200, 200, 3), 120, np.uint8)
-    _, targets = paste(ground, [_cut()] * 6, 1.2, np.random.default_rng(1))
+    _, targets = paste(ground, [(_cut(), 28.0)] * 6, np.random.default_rng(1))
     assert len(targets) > 2
     shapes = [Polygon(np.array(t.polygons[0]).reshape(-1, 2)) for t in targets]
     for number, one in enumerate(shapes):
@@ -75,17 +77,17 @@ def test_objects_do_not_touch() -> None:
 
 def test_what_does_not_fit_the_scale_is_left_out() -> None:
     ground = np.full((64, 64, 3), 120, np.uint8)
-    for gsd_m in (0.2, 8.0):  # 170 px and 4 px long
-        picture, targets = paste(ground, [_cut()], gsd_m, np.random.default_rng(0))
+    for length in (170.0, 4.0):
+        picture, targets = paste(ground, [(_cut(), length)], np.random.default_rng(0))
         assert targets == ()
         assert np.array_equal(picture, ground)
 
 
 def test_ships_need_water() -> None:
     rng = np.random.default_rng(0)
-    for colour, count in (((90, 110, 80), 0), ((30, 55, 75), 1)):
+    for colour, count in (((90, 110, 80), 0), ((80, 80, 82), 0), ((30, 55, 75), 1)):
         ground = np.full((128, 128, 3), colour, np.uint8)
-        _, targets = paste(ground, [_cut("ship")], 1.3, rng)
+        _, targets = paste(ground, [(_cut("ship"), 40.0)], rng)
         assert len(targets) == count
 
 
@@ -94,5 +96,31 @@ def test_rough_ground_is_avoided() -> None:
     ground = np.full((200, 200, 3), 120, np.uint8)
     ground[:, :110] = rng.integers(0, 255, (200, 110, 3))
     for seed in range(5):
-        _, (target,) = paste(ground, [_cut()], 1.5, np.random.default_rng(seed))
+        _, (target,) = paste(ground, [(_cut(), 22.0)], np.random.default_rng(seed))
         assert target.hbb[0] > 100
+
+
+def test_what_is_there_already_is_not_covered() -> None:
+    ground = np.full((160, 160, 3), 120, np.uint8)
+    there = Target(label="bridge", hbb=(0, 0, 160, 100), polygons=())
+    for seed in range(5):
+        cuts = [(_cut(), 30.0)] * 3
+        _, targets = paste(ground, cuts, np.random.default_rng(seed), [there])
+        assert targets
+        assert all(target.hbb[1] > 100 for target in targets)
+
+
+def test_an_airplane_has_a_shadow_on_one_side_and_a_court_has_none() -> None:
+    ground = np.full((128, 128, 3), 120, np.uint8)
+    for label, is_dark in (("airplane", True), ("tennis court", False)):
+        cuts = [(_cut(label), 50.0)]
+        picture, (target,) = paste(ground, cuts, np.random.default_rng(3))
+        dark = picture.mean(-1) < 75
+        assert dark.any() == is_dark
+        # It does not lie on the object itself.
+        rows, columns = np.nonzero(dark)
+        inside = Polygon(np.array(target.polygons[0]).reshape(-1, 2)).buffer(-1.5)
+        assert not any(
+            inside.contains(Point(x + 0.5, y + 0.5))
+            for x, y in zip(columns, rows, strict=True)
+        )
