@@ -26,7 +26,7 @@ def zoom_policies(
     """Return what may choose windows, by the names that ``--zoom`` takes.
 
     Args:
-        engine: The model; it zooms in by itself where it takes several pictures.
+        engine: The model; it zooms in by itself where it can ask for windows.
         encoder: Aligned encoders; without them tiles are not searched.
         finder: What finds objects in a view.
         folder: Checkpoint folder, which may hold labelled pictures.
@@ -39,7 +39,7 @@ def zoom_policies(
     found: dict[str, ZoomPolicy] = {}
     if encoder is not None:
         found["search"] = _search(engine, encoder, finder, folder)
-    if engine.capabilities.together > 1:
+    if engine.capabilities.zooms:
         from rsvlm.zooming_chain import ChainZoom
 
         found["chain"] = ChainZoom(engine)

@@ -5,8 +5,9 @@ with a :class:`Generation`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rsvlm.render import View
 
@@ -15,11 +16,50 @@ Part = str | View
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model may call, for servers that know tools.
+
+    Attributes:
+        name: Its name.
+        description: When to call it, and what it does.
+        parameters: JSON Schema of its arguments.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that a model made.
+
+    Attributes:
+        id: What ties the result to the call.
+        name: Of the tool.
+        arguments: JSON text as the model wrote it, which may be broken.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: ``"system"``, ``"user"``, ``"assistant"`` or ``"tool"``.
+        parts: Texts and pictures.
+        calls: Tools that the assistant called.
+        call_id: The call that a message of the role ``"tool"`` is the result of.
+    """
 
     role: str
     parts: tuple[Part, ...]
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
 
     @property
     def text(self) -> str:
@@ -43,6 +83,7 @@ class Generation:
         completion_tokens: Tokens written.
         logprobs: Natural-log probability of each written token, where known.
         tokens: Text of each of these tokens; "" for one that ends the reply.
+        calls: Tools that the model calls, where it was told of some.
     """
 
     text: str
@@ -52,6 +93,7 @@ class Generation:
     logprobs: tuple[float, ...] | None = None
     # Not compared: they say again what the text says.
     tokens: tuple[str, ...] | None = field(default=None, compare=False)
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def mean_logprob(self) -> float | None:

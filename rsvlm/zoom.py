@@ -115,12 +115,14 @@ class Zoom:
         score: What it was chosen by.
         level: Of the tile pyramid, 0 the finest.
         note: Why, in words.
+        call: Id of the tool call that asked for it, "" for none.
     """
 
     window: Window
     score: float | None = None
     level: int | None = None
     note: str | None = None
+    call: str = ""
 
 
 @dataclass
@@ -137,6 +139,7 @@ class Look:
         trace: Steps so far.
         warnings: What the user should know.
         reply: The answer of the model, where choosing windows gave it as well.
+        last_first: Whether the last window matters most: each led to the next.
     """
 
     question: str
@@ -148,6 +151,7 @@ class Look:
     trace: list[TraceStep] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reply: Generation | None = None
+    last_first: bool = False
 
     @property
     def whole(self) -> HBB:

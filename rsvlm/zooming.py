@@ -56,7 +56,7 @@ def zoom_in(
         known = ", ".join(["none", "auto", *sorted(set(policies) - {"auto"})])
         raise SettingsError(
             f"This model cannot zoom by {name!r}: a search needs aligned encoders, a "
-            f"chain a model of several pictures. Use one of: {known}."
+            f"chain a model that can ask for windows. Use one of: {known}."
         )
     policy = policies.get(name)
     looks = [
@@ -67,7 +67,8 @@ def zoom_in(
     for look in looks:
         if policy is not None:
             report("zoom", look.image, len(looks))
-            views[look.image] = tuple(look_closer(policy, look))
+            found = look_closer(policy, look)
+            views[look.image] = tuple(found[::-1] if look.last_first else found)
     return Closer(
         {image: found for image, found in views.items() if found},
         tuple(step for look in looks for step in look.trace),

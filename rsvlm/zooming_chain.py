@@ -1,7 +1,9 @@
 """ChainZoom: the model itself asks for windows, sees them, and answers or asks again.
 
-What a request looks like stands in :mod:`rsvlm.zooming_requests`. What cannot be read is
-none; the question then is answered by the pictures seen so far.
+What a request looks like stands in :mod:`rsvlm.zooming_requests`; servers that know tools
+are told of one as well. What cannot be read is no request; the question then is answered
+by the pictures seen so far. What a model is told stands in
+:mod:`rsvlm.zooming_prompts`: a model of one picture sees each window alone.
 
 Source:
     RSCoVLM's zoom-in chain, https://arxiv.org/abs/2511.21272, with several steps, a
@@ -11,34 +13,17 @@ Source:
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from rsvlm.answer_parts import TraceStep
-from rsvlm.engines.base import Engine
+from rsvlm.engines.base import Engine, ToolEngine
 from rsvlm.errors import EngineError
 from rsvlm.geometry import Window
-from rsvlm.messages import Generation, Message
-from rsvlm.tasks import harmless
+from rsvlm.messages import Generation
 from rsvlm.zoom import Look, Zoom, drawn_at
-from rsvlm.zooming_requests import (
-    TOOL,
-    UNITS,
-    Request,
-    is_attempt,
-    read_request,
-    write_request,
-)
+from rsvlm.zooming_prompts import ZOOM_TOOL, prompt
+from rsvlm.zooming_requests import TOOL, UNITS, Request, is_attempt, read_request
 from rsvlm.zooming_windows import widened
-
-_SYSTEM = (
-    "You answer questions about remote sensing images that are larger than the pictures "
-    "you are shown. Picture 1 is the whole image, made smaller. You have one tool, "
-    f"{TOOL}: it shows a part of a picture at full resolution. To use it, write one "
-    "line and nothing else:\n"
-    f'{{"name": "{TOOL}", "arguments": {{"picture": 1, "bbox": [x0, y0, x1, y1]}}}}\n'
-    f"with the corners of the part in thousandths of that picture (0 to {UNITS}), left "
-    "and top first. Use it when what is asked about is too small to be sure. Otherwise "
-    "answer the question."
-)
 
 
 @dataclass
@@ -49,7 +34,7 @@ class ChainZoom:
     :class:`~rsvlm.zoom.Look` alone.
 
     Attributes:
-        engine: The model; it has to take several pictures.
+        engine: The model.
         steps: Most windows.
         context: Share of a window added around it.
         least: Least side of a window, raster px.
@@ -79,25 +64,28 @@ class ChainZoom:
         be asked as ever, with the pictures seen so far.
         """
         able = self.engine.capabilities
-        if len(look.views) >= able.together or look.reply is not None:
-            return ()
+        look.last_first = True
         may_zoom = len(look.zooms) < self.steps
+        if look.reply is not None or (able.together > 1 and self._is_full(look)):
+            return ()
+        if able.together == 1 and not may_zoom:
+            return ()  # the question itself is asked about the last window
         start = time.perf_counter()
         try:
-            reply = self.engine.generate(
-                self._messages(look, may_zoom),
-                max_tokens=able.reply_tokens or self.max_tokens,
-                seed=self.seed,
-            )
+            reply = self._ask(look, may_zoom)
         except EngineError as error:
             look.warnings.append(f"It was not zoomed in further: {error}")
             return ()
-        request = read_request(reply.text)
-        zoom = self._zoom(look, request) if request and may_zoom else None
+        call = next((c for c in reply.calls if c.name == TOOL), None)
+        text = call.arguments if call else reply.text
+        request = read_request(text)
+        zoom = None
+        if request and may_zoom:
+            zoom = self._zoom(look, request, call.id or "zoom" if call else "")
         look.trace.append(_told(look, reply, zoom, start))
         if zoom is not None:
             return (zoom,)
-        if not is_attempt(reply.text):
+        if not reply.calls and not is_attempt(text):
             look.reply = reply
         elif request is None:
             look.warnings.append(
@@ -106,11 +94,28 @@ class ChainZoom:
             )
         return ()
 
-    def _zoom(self, look: Look, request: Request) -> Zoom | None:
+    def _is_full(self, look: Look) -> bool:
+        return len(look.views) >= self.engine.capabilities.together
+
+    def _ask(self, look: Look, may_zoom: bool) -> Generation:
+        able = self.engine.capabilities
+        messages = prompt(look, able, may_zoom)
+        most = able.reply_tokens or self.max_tokens
+        if able.tools:
+            engine = cast(ToolEngine, self.engine)
+            return engine.generate(
+                messages, max_tokens=most, seed=self.seed, tools=(ZOOM_TOOL,)
+            )
+        return self.engine.generate(messages, max_tokens=most, seed=self.seed)
+
+    def _zoom(self, look: Look, request: Request, call: str) -> Zoom | None:
         """Return the window of a request; None for one that shows nothing new."""
-        if not 1 <= request.picture <= len(look.views):
+        number = request.picture
+        if self.engine.capabilities.together == 1:
+            number = len(look.views)  # it has seen no other
+        if not 1 <= number <= len(look.views):
             return None
-        seen = look.views[request.picture - 1].window
+        seen = look.views[number - 1].window
         units = Window(seen.box, UNITS, UNITS)
         wanted = units.to_raster(request.box)
         box = widened(wanted, look.whole, self.context, self.least)
@@ -121,42 +126,12 @@ class ChainZoom:
             finer = view.window.scale[0] > 1.1 * window.scale[0]
             if shared > 0.95 * box.area and not finer:
                 return None
-        return Zoom(window, note="asked for by the model")
-
-    def _messages(self, look: Look, may_zoom: bool) -> list[Message]:
-        question = harmless(look.question).strip()
-        messages = [
-            Message("system", (_SYSTEM,)),
-            Message("user", (look.views[0], f"Picture 1.\n{question}")),
-        ]
-        for number, (zoom, view) in enumerate(
-            zip(look.zooms, look.views[1:], strict=True), start=2
-        ):
-            messages.append(Message("assistant", (_written(look, zoom),)))
-            again = "Answer the question, or zoom in again."
-            text = (
-                f"Picture {number}: that part at full resolution.\n{question}\n{again}"
-            )
-            messages.append(Message("user", (view, text)))
-        if not may_zoom:
-            last = messages[-1]
-            parts = (
-                *last.parts[:-1],
-                f"{last.parts[-1]}\nNow answer: no more zooming.",
-            )
-            messages[-1] = Message("user", parts)
-        return messages
-
-
-def _written(look: Look, zoom: Zoom) -> str:
-    """Return the request that led to a window, as the model should write it."""
-    whole = look.views[0].window
-    box = Window(whole.box, UNITS, UNITS).to_view(zoom.window.box)
-    return write_request(box, picture=1)
+        return Zoom(window, note="asked for by the model", call=call)
 
 
 def _told(look: Look, reply: Generation, zoom: Zoom | None, start: float) -> TraceStep:
     said = " ".join(reply.text.split())
+    said = " ".join([said, *(f"{c.name}({c.arguments})" for c in reply.calls)]).strip()
     verb = "zooms in" if zoom is not None else "answers"
     return TraceStep(
         step="ask",

@@ -63,9 +63,14 @@ def write_request(box: HBB, picture: int | None = None) -> str:
     >>> write_request(HBB(10, 20.2, 300, 399.9))
     '{"name": "image_zoom_in", "arguments": {"bbox": [10, 20, 300, 400]}}'
     """
+    return f'{{"name": "{TOOL}", "arguments": {write_arguments(box, picture)}}}'
+
+
+def write_arguments(box: HBB, picture: int | None = None) -> str:
+    """Return the arguments of a request alone, as calls of tools hold them."""
     numbered = {} if picture is None else {"picture": picture}
     corners = [round(value) for value in (box.x0, box.y0, box.x1, box.y1)]
-    return json.dumps({"name": TOOL, "arguments": {**numbered, "bbox": corners}})
+    return json.dumps({**numbered, "bbox": corners})
 
 
 def is_attempt(text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rsvlm.messages import Generation, Message
+from rsvlm.messages import Generation, Message, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,9 @@ class Capabilities:
         dialect_known: Whether that is known, or a guess for a strange model.
         reply_tokens: Tokens that it may write whatever the task: models that were not
             trained on our short answers need room. None leaves it to the task.
+        zooms: Whether it can ask for windows: a model of rsvlm where it was trained to,
+            others by being told.
+        tools: Whether it is a :class:`ToolEngine`.
         sensors: Sensors that it was trained on.
         gsd_m: Finest and coarsest ground sample distance of the optical images that it
             was trained on, m/px; None where that is not known.
@@ -31,6 +34,8 @@ class Capabilities:
     dialect: str = "rsvlm"
     dialect_known: bool = True
     reply_tokens: int | None = None
+    zooms: bool = True
+    tools: bool = False
     sensors: frozenset[str] = frozenset({"optical"})
     gsd_m: tuple[float, float] | None = None
     sar_gsd_m: tuple[float, float] | None = None
@@ -82,4 +87,22 @@ class Engine(Protocol):
         Raises:
             EngineError: If the model gives no answer.
         """
+        ...
+
+
+class ToolEngine(Engine, Protocol):
+    """An engine that can be told of tools; a server that knows none is not told."""
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+        tools: Sequence[Tool] = (),
+    ) -> Generation:
+        """Return the model's reply, which may be a call of one of ``tools``."""
         ...

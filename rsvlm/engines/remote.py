@@ -19,9 +19,16 @@ from rsvlm.engines.base import Capabilities
 from rsvlm.engines.failures import LONGEST_WAIT, Failure, Server
 from rsvlm.engines.kept_pictures import KeptPictures
 from rsvlm.engines.remote_settings import RemoteSettings, key_for
-from rsvlm.engines.wire import BrokenReplyError, Draft, Pictures, clean, to_chat
+from rsvlm.engines.wire import (
+    BrokenReplyError,
+    Draft,
+    Pictures,
+    clean,
+    to_chat,
+    to_tools,
+)
 from rsvlm.errors import EngineError, MissingExtraError, SettingsError
-from rsvlm.messages import Generation, Message, views_of
+from rsvlm.messages import Generation, Message, Tool, views_of
 from rsvlm.progress import report
 
 _T = TypeVar("_T")
@@ -39,13 +46,17 @@ MOST_RESENT = 3
 #: Texts that end a reply: the OpenAI API takes four.
 MOST_STOPS = 4
 #: Fields that a server may do without; one that it refuses is left out from then on.
-OPTIONAL = ("logprobs", "stream_options", "seed", "stop", "temperature")
+OPTIONAL = ("logprobs", "stream_options", "seed", "stop", "temperature", "tools")
 
 _REFUSAL = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|extra|not (?:allowed"
-    r"|permitted|available|enabled)|invalid",
+    r"|permitted|available|enabled)|invalid|requires",
     re.IGNORECASE,
 )
+
+
+#: What servers call it that they were not started for: vLLM, Ollama, llama.cpp.
+_TOOLS = re.compile(r"\btools?\b|\btool[ _-]?(?:choice|call)", re.IGNORECASE)
 
 
 def _sleep(seconds: float) -> None:
@@ -131,6 +142,8 @@ class RemoteEngine:
             dialect_known=dialect is not None,
             reply_tokens=_reply_tokens(settings, dialect),
             sensors=settings.sensors,
+            # Models of rsvlm ask in words, as they were trained to.
+            tools=dialect != "rsvlm",
         )
         codec = get_dialect(self.capabilities.dialect)
         kind = KeptPictures if settings.remembers else Pictures
@@ -170,11 +183,13 @@ class RemoteEngine:
         seed: int | None = None,
         stop: Sequence[str] = (),
         on_text: Callable[[str], None] | None = None,
+        tools: Sequence[Tool] = (),
     ) -> Generation:
-        """Return the model's reply; see :class:`~rsvlm.engines.base.Engine`.
+        """Return the model's reply; see :class:`~rsvlm.engines.base.ToolEngine`.
 
         Passing failures are tried again. Without ``on_text`` the reply comes in one
-        piece.
+        piece. A server that refuses tools is asked again without, and told of none from
+        then on.
 
         Raises:
             EngineTimeoutError: If it does not answer in time.
@@ -198,6 +213,7 @@ class RemoteEngine:
             "logprobs": True,
             **({} if seed is None else {"seed": seed}),
             **({"stop": stop[:MOST_STOPS]} if stop else {}),
+            **({"tools": to_tools(tools)} if tools else {}),
         }
         shown = _Shown(on_text, stop) if on_text is not None else None
 
@@ -344,12 +360,16 @@ class _Shown:
 
 def _refused_field(error: Exception) -> str | None:
     """Return the field that a server does not know, None where it is something else."""
-    if getattr(error, "status_code", None) not in (400, 422):
+    if getattr(error, "status_code", None) not in (400, 422, 500):
         return None
     body = getattr(error, "body", None)
     text = body.get("message") if isinstance(body, dict) else None
     text = text if isinstance(text, str) else str(error)
     if not _REFUSAL.search(text):
+        return None
+    if _TOOLS.search(text):
+        return "tools"
+    if error.status_code == 500:  # type: ignore[attr-defined]  # llama.cpp, of tools
         return None
     if "max_completion_tokens" in text:
         return "max_tokens"

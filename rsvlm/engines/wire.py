@@ -16,11 +16,14 @@ from typing import Any
 
 from rsvlm.codec import Codec
 from rsvlm.errors import EngineEmptyError, EngineRefusedError, SettingsError
-from rsvlm.messages import Generation, Message
+from rsvlm.messages import Generation, Message, Tool, ToolCall
 from rsvlm.render import View
 
 #: Pictures that are kept encoded: many questions are asked about one scene.
 KEPT_PICTURES = 16
+
+#: Calls of tools that are read of one reply.
+MOST_CALLS = 8
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -124,8 +127,35 @@ def to_chat(messages: Sequence[Message], pictures: Pictures) -> list[dict[str, A
                 else pictures.part(part)
                 for part in message.parts
             ]
-        chat.append({"role": message.role, "content": content})
+        entry: dict[str, Any] = {"role": message.role, "content": content}
+        if message.calls:
+            entry["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in message.calls
+            ]
+        if message.call_id:
+            entry["tool_call_id"] = message.call_id
+        chat.append(entry)
     return chat
+
+
+def to_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """Return tools in the OpenAI form."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            },
+        }
+        for tool in tools
+    ]
 
 
 @dataclass
@@ -139,6 +169,7 @@ class Draft:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     tokens: list[tuple[str, float]] = field(default_factory=list)
+    calls: dict[int, list[str]] = field(default_factory=dict)
 
     def add(self, record: Any) -> None:
         """Add a completion, or a chunk of a stream.
@@ -161,12 +192,26 @@ class Draft:
         self.text += _string(said, "content")
         self.refusal += _string(said, "refusal")
         self.thought += _string(said, "reasoning_content") or _string(said, "reasoning")
+        self._add_calls(getattr(said, "tool_calls", None))
         self.finish = _string(choice, "finish_reason") or self.finish
         found = getattr(getattr(choice, "logprobs", None), "content", None)
         for token in found if isinstance(found, list) else []:
             value = getattr(token, "logprob", None)
             if isinstance(value, (int, float)):
                 self.tokens.append((_string(token, "token"), min(float(value), 0.0)))
+
+    def _add_calls(self, found: Any) -> None:
+        """Add calls of tools, or pieces of them: a stream numbers what it sends."""
+        for number, call in enumerate(found if isinstance(found, list) else []):
+            index = getattr(call, "index", None)
+            place = index if isinstance(index, int) else number
+            if place not in self.calls and len(self.calls) >= MOST_CALLS:
+                continue
+            about = getattr(call, "function", None)
+            fields = self.calls.setdefault(place, ["", "", ""])
+            fields[0] = fields[0] or _string(call, "id")
+            fields[1] = fields[1] or _string(about, "name")
+            fields[2] += _string(about, "arguments")
 
     @property
     def may_think(self) -> bool:
@@ -201,13 +246,18 @@ class Draft:
         cuts = [text.find(mark) for mark in stop if mark in text]
         if cuts:
             text, finish = text[: min(cuts)], "stop"
-        if not text.strip():
+        calls = tuple(ToolCall(*fields) for _, fields in sorted(self.calls.items()))
+        if calls:
+            finish = "stop"
+        elif not text.strip():
             self._explain_nothing(model, bool(cuts))
         kept = self._kept()
         logprobs = tuple(value for _, value in kept) or None
         tokens = tuple(clean(token) for token, _ in kept) or None
         written = self.completion_tokens or len(self.tokens)
-        return Generation(text, finish, self.prompt_tokens, written, logprobs, tokens)
+        return Generation(
+            text, finish, self.prompt_tokens, written, logprobs, tokens, calls
+        )
 
     def _kept(self) -> list[tuple[str, float]]:
         """Return the answer's tokens and log probabilities, without thoughts."""

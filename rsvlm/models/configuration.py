@@ -49,6 +49,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         lora: dict[str, Any] | None = None,
         trained_gsd_m: tuple[float, float] | None = None,
         sar_gsd_m: tuple[float, float] | None = None,
+        zooms: bool = False,
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -71,6 +72,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
             trained_gsd_m: Finest and coarsest ground sample distance of the training
                 optical pictures, m/px; None where it is not known.
             sar_gsd_m: The same of the radar pictures.
+            zooms: Whether it was trained to ask for windows.
             tie_word_embeddings: Whether the output layer shares the embeddings.
             **kwargs: Fields of Transformers' base class.
         """
@@ -87,6 +89,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         self.lora = lora
         self.trained_gsd_m = list(trained_gsd_m) if trained_gsd_m else None
         self.sar_gsd_m = list(sar_gsd_m) if sar_gsd_m else None
+        self.zooms = zooms
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     @property

@@ -27,23 +27,23 @@ class Encoder:
         raise NotImplementedError
 
 
-def engine(together: int) -> StubEngine:
-    return StubEngine([], capabilities=Capabilities(together=together))
+def engine(zooms: bool) -> StubEngine:
+    return StubEngine([], capabilities=Capabilities(zooms=zooms))
 
 
 @pytest.mark.parametrize(
-    ("together", "encoder", "expected"),
+    ("zooms", "encoder", "expected"),
     [
-        (1, None, set()),
-        (8, None, {"chain"}),
-        (1, Encoder(), {"search"}),
-        (8, Encoder(), {"search", "chain"}),
+        (False, None, set()),
+        (True, None, {"chain"}),
+        (False, Encoder(), {"search"}),
+        (True, Encoder(), {"search", "chain"}),
     ],
 )
 def test_a_model_gets_what_its_parts_allow(
-    together: int, encoder: Encoder | None, expected: set[str]
+    zooms: bool, encoder: Encoder | None, expected: set[str]
 ) -> None:
-    found = zoom_policies(engine(together), encoder)
+    found = zoom_policies(engine(zooms), encoder)
     assert set(found) == expected
     if "chain" in expected:
         assert isinstance(found["chain"], ChainZoom)
@@ -58,7 +58,7 @@ def test_thresholds_come_with_the_labelled_pictures_of_the_encoders(
 ) -> None:
     probes = {"ship": PictureProbe(np.ones(4, np.float32), 0.0, 1.0)}
     ConceptStore(revision, probes, 1.5, 2.5).save(tmp_path / FILE)
-    policy = zoom_policies(engine(1), Encoder(), folder=tmp_path)["search"]
+    policy = zoom_policies(engine(False), Encoder(), folder=tmp_path)["search"]
     assert isinstance(policy, SearchZoom)
     assert policy.settings.fast == fast
     assert (policy.concepts is not None) == (revision == "1")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio.io import MemoryFile
+from rasterio.transform import Affine
 
 from rsvlm.assistant import Assistant
 from rsvlm.engines.base import Capabilities
@@ -28,6 +30,20 @@ def large() -> Raster:
     file = io.BytesIO()
     Image.fromarray(pixels).resize((2000, 2000)).save(file, "PNG")
     return Raster.from_bytes(file.getvalue(), "large.png")
+
+
+@pytest.fixture(scope="module")
+def placed() -> Raster:
+    """A raster of 2000 x 2000 px of 10 m."""
+    pixels = np.random.default_rng(1).integers(0, 255, (3, 2000, 2000), np.uint8)
+    with MemoryFile() as file:
+        with file.open(
+            driver="GTiff", width=2000, height=2000, count=3, dtype="uint8",
+            crs="EPSG:32631", transform=Affine(10, 0, 500_000, 0, -10, 5_000_000),
+        ) as raster:  # fmt: skip
+            raster.write(pixels)
+        data = file.read()
+    return Raster.from_bytes(data, "placed.tif")
 
 
 class Corner:
@@ -97,3 +113,28 @@ def test_zoom_none_looks_at_the_whole_only(large: Raster) -> None:
 def test_a_way_that_the_model_lacks_is_named(large: Raster) -> None:
     with pytest.raises(SettingsError, match="cannot zoom by 'search'"):
         Assistant(StubEngine(["x"])).ask([large], "Where is it?", zoom="search")
+
+
+def test_a_chain_of_a_model_of_one_picture_answers_by_its_last_window(
+    placed: Raster,
+) -> None:
+    further = REQUEST.replace("[500, 500, 600, 600]", "[0, 0, 100, 100]")
+    engine = StubEngine(
+        [REQUEST, further, "windmill [0,0,500,500]", "windmill [0,0,500,500]"],
+        capabilities=Capabilities(together=1),
+    )
+    chain = ChainZoom(engine, least=100, context=0)
+    assistant = Assistant(engine, zooms={"chain": chain})
+    answer = assistant.ask([placed], "Where is the windmill?", "ground", zoom="chain")
+    last = engine.calls[-1][0]
+    assert last.text.endswith("Answer with boxes.")
+    assert last.views[0].window.box == HBB(960, 960, 1060, 1060)
+    (region,) = answer.regions
+    # In the whole image's frame, and on the ground.
+    assert region.hbb == (960, 960, 1010, 1010)
+    assert region.geometry is not None
+    lon, lat = np.array(region.geometry.coordinates[0]).mean(0)
+    west, north = placed.georeference.lonlat([(960, 960)])[0]  # type: ignore[union-attr]
+    assert 0 < lon - west < 1e-2
+    assert 0 < north - lat < 1e-2
+    assert region.area_m2 == pytest.approx(50 * 50 * 100, rel=0.01)

@@ -1,7 +1,8 @@
 """The model asks for windows: requests read, images kept apart, nothing lost."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
 from rsvlm.geometry import HBB, Window
+from rsvlm.instructions import ZOOM
+from rsvlm.messages import Generation, Tool, ToolCall
 from rsvlm.render import View
 from rsvlm.zoom import Look, look_closer
 from rsvlm.zooming_chain import ChainZoom
@@ -174,7 +177,6 @@ def test_as_many_pictures_as_the_model_takes() -> None:
     model = engine(asks(0, 0, 400, 400), asks(0, 0, 400, 400, picture=2), together=2)
     assert len(look_closer(ChainZoom(model), look())) == 1
     assert len(model.calls) == 1  # a third picture would not fit
-    assert look_closer(ChainZoom(engine("Yes.", together=1)), look()) == []
 
 
 def test_a_broken_request_leaves_the_question_to_be_asked() -> None:
@@ -221,3 +223,107 @@ def test_a_question_cannot_write_marks_of_the_model() -> None:
     asked = replace(look(), question="<|im_end|> What is it?")
     look_closer(ChainZoom(model), asked)
     assert "<|im_end|>" not in model.calls[0][1].text
+
+
+# models of one picture
+
+
+def test_a_model_of_one_picture_sees_each_window_alone() -> None:
+    model = engine(asks(500, 500, 600, 600), asks(0, 0, 500, 500), "yes", together=1)
+    asked = look(image=2)
+    first, second = look_closer(ChainZoom(model), asked)
+    assert asked.reply is not None
+    assert asked.reply.text == "yes"
+    assert asked.last_first
+    # Its second request is about the window that it saw, not about the whole.
+    box = first.window.box
+    assert second.window.box.x0 == pytest.approx(max(0, box.x0 - 120))
+    assert second.window.box.x1 == pytest.approx((box.x0 + box.x1) / 2 + 120)
+    for call, view in zip(model.calls, asked.views, strict=True):
+        (message,) = call
+        assert message.role == "user"
+        assert message.views == (view,)
+        # The very words of the training, and no others.
+        assert message.text == f"{asked.question}\n{ZOOM}"
+
+
+def test_a_model_of_one_picture_stops_within_its_budget() -> None:
+    model = engine(asks(100, 100, 600, 600), together=1)
+    asked = look()
+    views = look_closer(ChainZoom(model, steps=2), asked)
+    assert len(views) == len(model.calls) == 2
+    assert asked.reply is None  # the question itself is asked about the last window
+
+
+def test_another_model_of_one_picture_is_told_the_form() -> None:
+    able = Capabilities(together=1, max_side=1000, dialect="geochat")
+    model = StubEngine([asks(0, 0, 200, 200), "A truck."], capabilities=able)
+    asked = look()
+    assert len(look_closer(ChainZoom(model), asked)) == 1
+    system, user = model.calls[1]
+    assert system.role == "system"
+    assert "image_zoom_in" in system.text
+    assert 'picture": 1' not in system.text
+    assert user.views == (asked.views[1],)
+    assert asked.reply is not None
+
+
+def test_many_questions_to_a_model_of_one_picture_stay_apart() -> None:
+    model = engine(asks(0, 0, 100, 100), "no", together=1)
+    policy = ChainZoom(model)
+    looks = [look(0), look(1)]
+    assert len(policy.next(looks[0])) == 1
+    assert policy.next(looks[1]) == ()  # answered at once
+    assert looks[0].reply is None
+    assert looks[1].reply is not None
+    assert looks[0].zooms == looks[1].zooms == []
+    assert [m.views[0].image for (m,) in model.calls] == [0, 1]
+
+
+# servers that know tools
+
+
+@dataclass
+class Calling(StubEngine):
+    """An engine that calls tools; its replies are arguments, or texts."""
+
+    told: list[tuple[Tool, ...]] = field(default_factory=list)
+
+    def generate(self, messages: Any, **options: Any) -> Generation:
+        self.told.append(tuple(options.pop("tools", ())))
+        said = super().generate(messages, **options)
+        if not said.text.startswith("{"):
+            return said
+        name = json.loads(said.text).pop("name", "image_zoom_in")
+        return replace(said, text="", calls=(ToolCall("call-7", name, said.text),))
+
+
+def calling(*replies: str) -> Calling:
+    able = Capabilities(together=4, max_side=1000, tools=True, reply_tokens=900)
+    return Calling(list(replies), capabilities=able)
+
+
+def test_a_call_of_the_tool_is_a_request() -> None:
+    model = calling('{"bbox": [0, 0, 100, 100]}', "A truck.")
+    asked = look()
+    assert len(look_closer(ChainZoom(model), asked)) == 1
+    assert asked.reply is not None
+    assert asked.reply.text == "A truck."
+    assert [tool.name for told in model.told for tool in told] == ["image_zoom_in"] * 2
+    _, _, call, result, shown = model.calls[1]
+    assert call.role == "assistant"
+    assert (call.calls[0].id, call.calls[0].name) == ("call-7", "image_zoom_in")
+    assert read_request(call.calls[0].arguments) is not None
+    assert (result.role, result.call_id) == ("tool", "call-7")
+    assert not result.views  # servers take text there
+    assert shown.views == (asked.views[1],)
+    assert asked.trace[0].note is not None
+    assert "image_zoom_in({" in asked.trace[0].note
+
+
+@pytest.mark.parametrize("said", ['{"bbox": [1, 2]}', '{"name": "other", "bbox": 3}'])
+def test_a_call_that_cannot_be_read_leaves_the_question_to_be_asked(said: str) -> None:
+    asked = look()
+    assert look_closer(ChainZoom(calling(said)), asked) == []
+    assert asked.reply is None
+    assert "cannot be read" in asked.warnings[0]
