@@ -14,6 +14,7 @@ from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
 from rsvlm.explaining import account
+from rsvlm.file_facts import file_fact
 from rsvlm.findings import Finder, ShapeKind
 from rsvlm.focus import Focus, RasterPart
 from rsvlm.followup import Turn, resolve
@@ -179,12 +180,17 @@ class Assistant:
                 subject=subject(told.rest), evidence=(),
             )  # fmt: skip
         reason = lacking(asked.question, rasters)
+        whole = not any(isinstance(raster, RasterPart) for raster in rasters)
+        fact = file_fact(asked.question, rasters) if whole else None
         if told is not None and not told.rest:
             verdict = Verdict(told.text, told.confidence, abstained=told.abstained)
         elif reason:
             verdict = Verdict(reason, 1.0, abstained=True)
+        elif fact and task in ("auto", "vqa"):
+            state.trace.append(TraceStep(step="file", note="told by the file", ms=0))
+            verdict = Verdict(fact, 1.0)
         else:
-            if not any(isinstance(raster, RasterPart) for raster in rasters):
+            if whole:
                 self._zoom_in(asked, rasters, options.zoom)
             verdict = self._answer(asked, rasters, registration, options, task)
         if told is not None and told.rest:

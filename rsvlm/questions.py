@@ -304,3 +304,18 @@ def asks_scene(question: str) -> bool:
     return bool(named or re.match(_KIND, what)) or (
         not found["shows"] and bool(re.match(r"an?\s\w", what))
     )
+
+
+_OPEN = re.compile(
+    r"(?:(?:at|in|on|of|from|to|for|with|by|under|near) )?"
+    r"(?:what|which|who|whose|where|when|why|how)\b"
+)
+
+
+def is_open(question: str) -> bool:
+    """Return whether a question asks for more than yes or no.
+
+    >>> is_open("What lies north of it?"), is_open("Is there a lake?")
+    (True, False)
+    """
+    return bool(_OPEN.match(plain(question)))
