@@ -110,7 +110,8 @@ class Admission:
             raise self._out_of_time() from None
         finally:
             self._deadlines.discard(deadline)
-            self._seconds += 0.2 * (loop.time() - start - self._seconds)
+            if not background:  # that waits for people inside its slot
+                self._seconds += 0.2 * (loop.time() - start - self._seconds)
             self._leave(owner)
 
     async def drain(self, grace_seconds: float) -> None:

@@ -323,3 +323,17 @@ def test_a_bucket_holds_the_burst_and_refills() -> None:
         rates.take("a", 1000.0)  # never more than the burst
     with pytest.raises(ApiError):
         rates.take("a", 1000.0)
+
+
+def test_the_advice_when_to_come_back_counts_the_questions_of_people_only() -> None:
+    async def test() -> None:
+        admission = Admission(GateLimits())
+        before = admission._seconds
+        async with admission.slot("a", background=True):
+            await asyncio.sleep(0.01)
+        assert admission._seconds == before
+        async with admission.slot("a"):
+            pass
+        assert admission._seconds < before
+
+    run(test())
