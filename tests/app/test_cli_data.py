@@ -29,7 +29,7 @@ def _run(*args: str) -> Result:
 def test_a_build_is_valid(built: Path) -> None:
     result = _run("validate", str(built / "train.jsonl"))
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "samples of 48 images" in result.stderr
+    assert "samples of 56 images" in result.stderr
     assert "no faults" in result.stderr
 
 
@@ -115,7 +115,7 @@ def test_text_of_a_sample_cannot_become_part_of_the_page(
 def test_licences_of_a_build(built: Path, tmp_path: Path) -> None:
     result = _run("licences", str(built))
     assert result.exit_code == 0
-    assert "synthetic        commercial  CC0-1.0" in result.stdout
+    assert "synthetic         commercial  CC0-1.0" in result.stdout
     assert "Nobody has to be named." in result.stdout
     fields = json.loads(_run("licences", str(built), "--json").stdout)
     assert {row["source"] for row in fields["sources"]} == {

@@ -239,8 +239,9 @@ def test_tables_are_disjoint_and_large_enough(kind: str) -> None:
 def test_no_text_names_a_side_and_every_article_fits() -> None:
     # Training flips images, and "a airplanes" is no English.
     # A side of the image is only named where training turns it with the image.
-    turned = {"the-side", "the-beside"}
+    turned = {"the-side", "the-beside", "chain-side"}
     others = {"options": "x, y", "what": "water", "given": "[]", "other": "bridge"}
+    others["others"] = "bridges"
     texts = [
         fill(template, noun, **others)
         for table in WORDINGS.values()
