@@ -1,5 +1,6 @@
 """Wires the policies that look closer: ``--zoom search|chain``."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from rsvlm.zoom import ZoomPolicy
 if TYPE_CHECKING:
     from rsvlm.retrieval.tiles import TileEncoder, TileIndex
     from rsvlm.zooming_search import Tiles
+
+_LOG = logging.getLogger(__name__)
 
 
 def zoom_policies(
@@ -60,8 +63,8 @@ def _search(
     if folder is not None and (folder / FILE).is_file():
         try:
             concepts = ConceptStore.load(folder / FILE, encoder.revision)
-        except CheckpointError:
-            concepts = None  # of other encoders: words alone have to do
+        except CheckpointError as error:  # words alone have to do
+            _LOG.warning("Labelled pictures are not used: %s", error)
         else:
             cuts = {"fast": concepts.fast, "slow": concepts.slow}
             settings = settings.model_copy(update=cuts)

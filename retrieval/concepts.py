@@ -101,12 +101,19 @@ class ConceptStore:
             EOFError,
         ) as error:
             raise CheckpointError(
-                f"{path} is no concept store ({error}). Make it again: python -m "
-                "rsvlm.retrieval.concepts_build."
+                f"{path} is no concept store ({error}). Make it again: {_again(path)}"
             ) from error
         if store.revision != revision:
             raise CheckpointError(
                 f"{path} was made by revision {store.revision!r} of the encoders, not by "
-                f"{revision!r}. Make it again: python -m rsvlm.retrieval.concepts_build."
+                f"{revision!r}. Make it again: {_again(path)}"
             )
         return store
+
+
+def _again(path: Path) -> str:
+    """Return the command that makes a store again; DATA is of ``rsvlm data build``."""
+    return (
+        "python -m rsvlm.retrieval.concepts_build DATA "
+        f"--model {path.parent} --out {path}"
+    )

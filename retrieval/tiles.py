@@ -44,6 +44,7 @@ class TileIndex:
         pyramid: The tiles.
         has_changed: Whether the file has changed since it was last indexed.
         read: Tiles that were read and encoded by this object.
+        most: Tiles that one :meth:`build` encodes at most; None for all.
 
     .. versionadded:: 0.2
     """
@@ -56,12 +57,13 @@ class TileIndex:
         store: TileStore,
         has_changed: bool = False,
         on_progress: Progress | None = None,
+        most: int | None = None,
     ) -> None:
         """Join the parts."""
         self.raster, self.encoder = raster, encoder
         self.pyramid, self.store = pyramid, store
         self.has_changed, self.on_progress = has_changed, on_progress
-        self.read = 0
+        self.read, self.most = 0, most
 
     @classmethod
     @contextmanager
@@ -71,6 +73,7 @@ class TileIndex:
         encoder: TileEncoder,
         settings: TileSettings | None = None,
         on_progress: Progress | None = None,
+        most: int | None = None,
     ) -> Iterator["TileIndex"]:
         """Open the index of a raster; it is as empty or full as it was left.
 
@@ -79,6 +82,7 @@ class TileIndex:
             encoder: What encodes tiles.
             settings: Size and overlap of tiles.
             on_progress: Called while tiles are encoded.
+            most: Tiles that one :meth:`build` encodes at most; None for all.
 
         Yields:
             The index.
@@ -97,7 +101,7 @@ class TileIndex:
             **settings.model_dump(),
         }
         with open_store(raster, about, len(pyramid), encoder.width) as (store, changed):
-            yield cls(raster, encoder, pyramid, store, changed, on_progress)
+            yield cls(raster, encoder, pyramid, store, changed, on_progress, most)
 
     def __len__(self) -> int:
         return len(self.pyramid)
@@ -119,18 +123,31 @@ class TileIndex:
     @property
     def is_complete(self) -> bool:
         """Whether every tile has been encoded, or is blank."""
-        return bool((self.store.states != UNREAD).all())
+        return self.finest_complete == 0
+
+    @property
+    def finest_complete(self) -> int | None:
+        """The finest level that is encoded, and all above it; None if not even the top.
+
+        A search goes down from here.
+        """
+        missing = self.levels[self.store.states == UNREAD]
+        level = int(missing.max()) + 1 if len(missing) else 0
+        return level if level <= self.levels.max() else None
 
     def build(self) -> None:
-        """Encode all tiles that are not encoded yet.
+        """Encode tiles that are not encoded yet, coarse levels first.
 
-        May be interrupted at any time: what was encoded is kept.
+        May be interrupted at any time: what was encoded is kept. Where :attr:`most`
+        leaves tiles over, the next call goes on.
 
         Raises:
             TileStoreError: If vectors cannot be written.
             ImageError: If the raster cannot be decoded.
         """
-        self._encode(np.arange(len(self)))
+        missing = np.flatnonzero(self.store.states == UNREAD)
+        coarse_first = missing[np.argsort(-self.levels[missing], kind="stable")]
+        self._encode(coarse_first[: self.most])
 
     def vectors(self, tiles: NDArray[np.int64]) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return unit vectors of tiles, and which of the tiles hold anything.

@@ -57,12 +57,14 @@ def read_tiles(
 def _parts(pyramid: Pyramid, tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Group the tiles of a row that are read at once.
 
-    They come column by column: blocks under the next part then are those of the last
+    Coarse levels come first: if the work is broken off, a search can go down from what
+    there is. The parts of a level come column by column: blocks under the next part then are those of the last
     one, whatever the width of the raster, and the small block cache still has them.
     """
     corners = pyramid.drawn[tiles]
     widest = max(pyramid.side, PART // pyramid.side - pyramid.side)
-    keys = np.stack([pyramid.levels[tiles], corners[:, 0] // widest, corners[:, 1]], 1)
+    above = -pyramid.levels[tiles]
+    keys = np.stack([above, corners[:, 0] // widest, corners[:, 1]], 1)
     _, group = np.unique(keys, axis=0, return_inverse=True)
     order = np.argsort(group, kind="stable")
     cuts = np.flatnonzero(np.diff(group[order])) + 1

@@ -53,8 +53,8 @@ class Tiles(Protocol):
         ...
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all tiles have been encoded."""
+    def finest_complete(self) -> int | None:
+        """The finest level that has been encoded with all above it, None without."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class Tiles(Protocol):
         ...
 
     def build(self) -> None:
-        """Encode all tiles."""
+        """Encode tiles, coarse levels first; maybe not all of them at once."""
         ...
 
     def children(self, tile: int) -> Numbers:
@@ -247,12 +247,14 @@ class SearchZoom:
 
     def _compare(self, tiles: Tiles, probe: Probe) -> tuple[Numbers, Scores]:
         """Return tiles and their margins, best first."""
-        if tiles.is_complete:
+        done = tiles.finest_complete
+        if done == 0:
             return _sorted(*self._score(tiles, probe, np.arange(len(tiles.levels))))
         # Down the levels: few tiles are read, and they are kept for other questions.
         counts = np.bincount(tiles.levels)
         enough = np.flatnonzero(counts >= self.settings.start)
         level = int(enough.max()) if len(enough) else 0
+        level = level if done is None else min(level, done)
         found, scores = self._score(tiles, probe, np.flatnonzero(tiles.levels >= level))
         front, values = found, scores
         while level > 0:

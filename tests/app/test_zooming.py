@@ -54,7 +54,7 @@ def test_a_model_gets_what_its_parts_allow(
 
 @pytest.mark.parametrize(("revision", "fast"), [("1", 1.5), ("2", 3.0)])
 def test_thresholds_come_with_the_labelled_pictures_of_the_encoders(
-    revision: str, fast: float, tmp_path: Path
+    revision: str, fast: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     probes = {"ship": PictureProbe(np.ones(4, np.float32), 0.0, 1.0)}
     ConceptStore(revision, probes, 1.5, 2.5).save(tmp_path / FILE)
@@ -62,6 +62,9 @@ def test_thresholds_come_with_the_labelled_pictures_of_the_encoders(
     assert isinstance(policy, SearchZoom)
     assert policy.settings.fast == fast
     assert (policy.concepts is not None) == (revision == "1")
+    # That they are not used is said, with the command that mends it.
+    command = f"concepts_build DATA --model {tmp_path} --out {tmp_path / FILE}"
+    assert (command in caplog.text) == (revision == "2")
 
 
 def test_progress_is_quiet_where_nobody_looks(

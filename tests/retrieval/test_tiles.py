@@ -217,6 +217,37 @@ def test_an_interrupted_run_is_carried_on(raster: Raster) -> None:
     assert np.array_equal(vectors, again)
 
 
+def test_a_limited_build_begins_with_coarse_levels_and_goes_on(raster: Raster) -> None:
+    def built(most: int | None) -> tuple[int, int | None, list[int]]:
+        with TileIndex.open(raster, Colours(), SMALL, most=most) as index:
+            index.build()
+            left = index.levels[index.store.states == 0]
+            return index.read, index.finest_complete, sorted(set(left.tolist()))
+
+    with opened(raster) as index:
+        counts = np.bincount(index.levels)
+        assert index.finest_complete is None
+    coarse = int(counts[1:].sum())
+    assert built(counts[3]) == (counts[3], 3, [0, 1, 2])
+    assert built(coarse - counts[3] - 1) == (coarse - counts[3] - 1, 2, [0, 1])
+    assert built(2) == (2, 1, [0])
+    assert built(None) == (counts[0] - 1, 0, [])
+    assert built(9) == (0, 0, [])
+
+
+def test_an_interrupted_build_leaves_whole_coarse_levels(raster: Raster) -> None:
+    class Interrupted(Colours):
+        def encode_image(self, views: Sequence[View]) -> Vectors:
+            if self.seen > 20:
+                raise KeyboardInterrupt
+            return super().encode_image(views)
+
+    with pytest.raises(KeyboardInterrupt), opened(raster, Interrupted()) as index:
+        index.build()
+    with opened(raster) as index:
+        assert index.finest_complete == 1
+
+
 def test_only_what_is_asked_for_is_read(raster: Raster) -> None:
     encoder = Colours()
     with opened(raster, encoder) as index:

@@ -67,7 +67,7 @@ class Grid:
 
     needle: int | None = None
     axis: int = 0
-    is_complete: bool = True
+    finest_complete: int | None = 0
     has_changed: bool = False
     read: int = 0
     asked: set[int] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Grid:
         self.all /= np.linalg.norm(self.all, axis=1, keepdims=True)
 
     def build(self) -> None:
-        self.built = self.is_complete = True
+        self.built, self.finest_complete = True, 0
 
     def children(self, tile: int) -> NDArray[np.int64]:
         middle = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
@@ -272,7 +272,7 @@ def test_a_question_without_a_thing_is_not_searched() -> None:
 
 
 def test_it_goes_down_the_levels_and_reads_few_tiles() -> None:
-    grid = Grid(needle=19, is_complete=False)
+    grid = Grid(needle=19, finest_complete=None)
     (view,) = look_closer(search(grid), look())
     assert view.window.box.intersection(HBB(*grid.boxes[19])) > 0.9 * 500**2
     # 1 + 4 at the top, then two tiles a level with four children each.
@@ -280,8 +280,19 @@ def test_it_goes_down_the_levels_and_reads_few_tiles() -> None:
     assert not grid.built
 
 
+def test_levels_that_are_encoded_are_all_compared() -> None:
+    # The needle lies where the coarse levels show nothing: only all of level 1 has it.
+    grid = Grid(needle=19, finest_complete=1)
+    coarse = grid.levels > 1
+    grid.all[coarse] = grid.all[coarse][::-1]
+    (view,) = look_closer(search(grid), look())
+    assert view.window.box.intersection(HBB(*grid.boxes[19])) > 0.9 * 500**2
+    # All of levels 1 and above, then the children of two tiles.
+    assert len(grid.asked) == 16 + 4 + 1 + 8
+
+
 def test_the_whole_index_is_built_when_it_is_wanted() -> None:
-    grid = Grid(needle=19, is_complete=False)
+    grid = Grid(needle=19, finest_complete=None)
     look_closer(search(grid, settings={"whole_index": True}), look())
     assert grid.built
     assert len(grid.asked) == len(grid.boxes)
