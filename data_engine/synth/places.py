@@ -102,7 +102,9 @@ def harbour(b: Builder) -> None:
         x += gap
     for _ in range(int(b.rng.integers(1, 5))):
         size = length * b.uniform(0.7, 1.2)
-        at = (b.uniform(-0.8, 0.8) * reach, b.uniform(shore + span + 10, 0.8 * reach))
+        # Where the piers reach far out, little of the sea is left.
+        off = min(shore + span + 10, 0.8 * reach)
+        at = (b.uniform(-0.8, 0.8) * reach, b.uniform(off, 0.8 * reach))
         turn = b.uniform(0, 2 * pi)
         if b.put(things.ship(b, *at, turn, size), spare=4) and b.chance(0.35):
             _wake(b, at, turn, size)

@@ -189,3 +189,10 @@ def test_places_of_scenes_do_not_overlap() -> None:
     assert max(scene.side * scene.gsd_m for scene in scenes) < CELL_M
     (widest, *_) = sorted((high for _, _, high in LAYOUTS.values()), reverse=True)
     assert max(SIDES) * widest < CELL_M
+
+
+@pytest.mark.parametrize("index", [36, 1554])
+def test_piers_that_reach_far_out_leave_room_for_ships(index: int) -> None:
+    # Radar scenes whose ships had no place left, so that drawing them failed.
+    scene = draw(index, salt=2, kinds=("harbour",), finest_m=0.6)
+    assert scene.kind == "harbour"
