@@ -92,16 +92,24 @@ class PictureProbe:
         return np.asarray(fits / self.spread, np.float32)
 
 
-def text_probe(embedder: Embedder, phrase: str, sensor: str = "optical") -> TextProbe:
+def text_probe(
+    embedder: Embedder,
+    phrase: str,
+    sensor: str = "optical",
+    background: Vectors | None = None,
+) -> TextProbe:
     """Return the probe of a phrase, the mean of several wordings.
 
     Args:
         embedder: The encoders.
         phrase: Such as ``"storage tank"``.
         sensor: Decides the wordings.
+        background: Vectors of :data:`BACKGROUND` for that sensor, where they are known:
+            they are hundreds of texts.
     """
-    vectors = class_vectors(embedder, [phrase, *BACKGROUND], sensor)
-    wanted, background = vectors[0], vectors[1:]
+    if background is None:
+        background = class_vectors(embedder, BACKGROUND, sensor)
+    wanted = class_vectors(embedder, [phrase], sensor)[0]
     other = background @ wanted < SAME
     # A phrase that is near to everything has nothing to beat but everything.
     return TextProbe(wanted, background[other] if other.sum() >= 8 else background)

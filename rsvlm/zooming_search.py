@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from rsvlm.answer_parts import TraceStep
-from rsvlm.embedding import Embedder, Vectors
+from rsvlm.embedding import Embedder, Vectors, class_vectors
 from rsvlm.errors import RsvlmError, StoppedError
 from rsvlm.findings import Finder
 from rsvlm.geometry import HBB
@@ -30,7 +30,7 @@ from rsvlm.labels import OBJECTS
 from rsvlm.raster import Raster
 from rsvlm.subjects import Subject, subject
 from rsvlm.zoom import Look, Zoom, bounds_of, drawn_at
-from rsvlm.zooming_margins import Probe, Scores, text_probe
+from rsvlm.zooming_margins import BACKGROUND, Probe, Scores, text_probe
 from rsvlm.zooming_windows import heat, unite, widened
 
 Numbers = NDArray[np.int64]
@@ -167,6 +167,7 @@ class SearchZoom:
         self.embedder, self.open_tiles, self.side = embedder, open_tiles, side
         self.settings = settings or SearchSettings()
         self.concepts, self.finder = concepts, finder
+        self._background: dict[str, Vectors] = {}  # sensor -> phrases to be beaten
 
     def next(self, look: Look) -> Sequence[Zoom]:
         """Return the windows that fit, once; none where nothing stands out.
@@ -224,7 +225,11 @@ class SearchZoom:
     # which tiles
 
     def _rank(self, about: Subject, tiles: Tiles, sensor: str) -> Ranked:
-        text = text_probe(self.embedder, about.noun, sensor)
+        if sensor not in self._background:
+            names = class_vectors(self.embedder, BACKGROUND, sensor)
+            self._background[sensor] = names
+        known = self._background[sensor]
+        text = text_probe(self.embedder, about.noun, sensor, known)
         fast = self._compare(tiles, text)
         first = f"the best margin of {about.noun!r} by text is {_best(fast):.1f}"
         if _best(fast) >= self.settings.fast:
