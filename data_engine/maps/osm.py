@@ -88,7 +88,7 @@ def read_extract(path: Path) -> list[Feature]:
             geometry = shapely.from_wkb(wkb)
             if geometry.is_valid:
                 found.append(Feature(number, row, tags, geometry))
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError, osmium.InvalidLocationError) as error:
         raise ParseError(_fault(path, str(error))) from None
     return found
 

@@ -5,10 +5,8 @@ comes from a list. Three lists are read: airports and GeoNames are assets; ports
 of the package searoute (the extra ``knowledge``), read and never imported.
 """
 
-import csv
 import importlib.util
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +17,8 @@ from rsvlm import assets
 from rsvlm.data_engine.gazetteer import Box
 from rsvlm.data_engine.phrases import pick
 from rsvlm.data_engine.records import Question, Split
-from rsvlm.errors import MissingExtraError, ParseError
+from rsvlm.errors import MissingExtraError
+from rsvlm.formats.upstream import Fields, as_fields, found, read_csv, read_json
 
 Kind = Literal["airport", "town", "port"]
 #: How far from the window a place may lie to be asked for, m.
@@ -118,19 +117,9 @@ def airports() -> tuple[Named, ...]:
 
     Raises:
         AssetError: If the list cannot be had.
-        ParseError: If it has another form.
+        ParseError: If it has another form; names the line.
     """
-
-    def read(path: Path) -> Sequence[Named]:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [
-                Named("airport", row["name"], float(row["lon"]), float(row["lat"]),
-                      (row["iata"],))
-                for row in csv.DictReader(file)
-                if row["iata"]
-            ]  # fmt: skip
-
-    return _read(assets.fetch("airports") / assets.get("airports").main, read)
+    return tuple(read_airports(assets.fetch("airports") / assets.get("airports").main))
 
 
 @lru_cache(maxsize=1)
@@ -139,22 +128,9 @@ def towns() -> tuple[Named, ...]:
 
     Raises:
         AssetError: If the list cannot be had.
-        ParseError: If it has another form.
+        ParseError: If it has another form; names the entry.
     """
-
-    def read(path: Path) -> Sequence[Named]:
-        return [
-            Named("town", row["name"], float(row["longitude"]), float(row["latitude"]))
-            for row in json.loads(path.read_bytes()).values()
-            if int(row["population"]) >= LEAST_PEOPLE
-        ]
-
-    return _read(assets.fetch("geonames") / "cities15000.json", read)
-
-
-def has_ports() -> bool:
-    """Whether the package with the list of ports is installed."""
-    return importlib.util.find_spec("searoute") is not None
+    return tuple(read_towns(assets.fetch("geonames") / "cities15000.json"))
 
 
 @lru_cache(maxsize=1)
@@ -163,28 +139,58 @@ def ports() -> tuple[Named, ...]:
 
     Raises:
         MissingExtraError: If the package is not installed.
-        ParseError: If the list has another form.
+        ParseError: If the list has another form; names the entry.
     """
     spec = importlib.util.find_spec("searoute")
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError("searoute", "knowledge")
-
-    def read(path: Path) -> Sequence[Named]:
-        found = []
-        for entry in json.loads(path.read_bytes())["features"]:
-            lon, lat = map(float, entry["geometry"]["coordinates"][:2])
-            name = str(entry["properties"]["name"]).title()
-            found.append(Named("port", name, lon, lat))
-        return found
-
     folder = Path(spec.submodule_search_locations[0])
-    return _read(next(iter(sorted(folder.rglob("ports.geojson"))), folder), read)
+    return tuple(read_ports(found(folder, "ports.geojson")[0]))
 
 
-def _read(path: Path, read: Callable[[Path], Sequence[Named]]) -> tuple[Named, ...]:
+def has_ports() -> bool:
+    """Whether the package with the list of ports is installed."""
+    return importlib.util.find_spec("searoute") is not None
+
+
+def read_airports(path: Path) -> Iterator[Named]:
+    """Yield the airports of a table with ``name, iata, lat, lon``."""
+    for row in read_csv(path):
+        if row.raw("iata"):
+            name, code = row.text("name"), row.text("iata")
+            lon, lat = _degrees(row, "lon", 180), _degrees(row, "lat", 90)
+            yield Named("airport", name, lon, lat, (code,))
+
+
+def read_towns(path: Path) -> Iterator[Named]:
+    """Yield the larger towns of a JSON object, GeoNames id -> town."""
+    whole = as_fields(read_json(path), path.name)
+    for key, value in whole.values.items():
+        row = as_fields(value, f"{path.name}[{key!r}]")
+        if _number(row, "population") >= LEAST_PEOPLE:
+            lon, lat = _degrees(row, "longitude", 180), _degrees(row, "latitude", 90)
+            yield Named("town", row.text("name"), lon, lat)
+
+
+def read_ports(path: Path) -> Iterator[Named]:
+    """Yield the ports of a GeoJSON file of points."""
+    for entry in as_fields(read_json(path), path.name).objects("features"):
+        place = as_fields(entry.raw("geometry"), f"{entry.where}, geometry")
+        lon, lat = place.numbers("coordinates", 2)
+        name = as_fields(entry.raw("properties"), f"{entry.where}, properties")
+        yield Named("port", name.text("name").title(), lon, lat)
+
+
+def _degrees(row: Fields, key: str, most: float) -> float:
+    value = _number(row, key)
+    if not abs(value) <= most:
+        raise row.fault(repr(key), f"is {value:g}, beyond {most:g} degrees")
+    return value
+
+
+def _number(row: Fields, key: str) -> float:
+    text = row.text(key)
     try:
-        return tuple(read(path))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ParseError(
-            f"{path.name} lacks or garbles {error}. Fetch the list again."
-        ) from None
+        return float(text)
+    except ValueError:
+        raise row.fault(repr(key), f"is {text!r:.40}, not a number") from None

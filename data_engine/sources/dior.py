@@ -36,6 +36,8 @@ def read(root: Path, split: Split) -> Iterator[Record]:
         ParseError: If a file does not hold what its format requires.
     """
     path = only(found(root, f"ImageSets/Main/{split}.txt"))
+    if not read_text(path).strip():
+        raise ParseError(f"{path.name} is empty. Fetch the list again.")
     files = _annotations(root)
     chosen = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):

@@ -17,6 +17,7 @@ from rsvlm.data_engine.maps.placed import place
 from rsvlm.data_engine.records import Question, Record, Split, missing
 from rsvlm.data_engine.sources.texts import kept_for
 from rsvlm.errors import ImageError, ParseError
+from rsvlm.formats.upstream import is_clutter
 from rsvlm.geometry import HBB
 from rsvlm.raster import Raster
 
@@ -46,18 +47,30 @@ def read(root: Path, split: Split) -> Iterator[Record]:
     """
     if split == "test":
         return
-    rasters = sorted((root / "images").glob("*.tif"))
+    rasters = _geotiffs(root / "images")
     if not rasters:
         raise missing(root / "images")
-    extracts = sorted(path for path in root.iterdir() if ".osm" in path.suffixes)
+    extracts = sorted(
+        path
+        for path in root.iterdir()
+        if ".osm" in path.suffixes and not is_clutter(path)
+    )
     features = [one for path in extracts for one in read_extract(path)]
-    covers = sorted((root / "landcover").glob("*.tif"))
+    covers = _geotiffs(root / "landcover")
     for path in rasters:
         try:
             with Raster.open(path) as raster:
                 yield from _windows(raster, path.stem, features, covers, split)
         except ImageError as error:
             raise ParseError(f"{error}") from None
+
+
+def _geotiffs(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.glob("*")
+        if path.suffix.lower() in (".tif", ".tiff") and not is_clutter(path)
+    )
 
 
 def _windows(

@@ -14,7 +14,6 @@ Source:
     github VolkovVl/Optical-SAR-dataset; Copernicus Sentinel data 2020, modified.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -29,6 +28,7 @@ from rsvlm.data_engine.gazetteer import Box, places
 from rsvlm.data_engine.landcover import CELL, cover_map, masks, shares
 from rsvlm.data_engine.records import Record, Split, missing, read_tar
 from rsvlm.errors import ParseError
+from rsvlm.formats.upstream import Fields, as_fields, entries, read_json, split_named
 
 NAME = "optical_sar"
 LICENCE = (
@@ -150,27 +150,41 @@ def read_tiles(path: Path) -> list[Tile]:
         SettingsError: If the file is missing.
         ParseError: If it does not hold what its format requires.
     """
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            Tile(
-                name=row["name"],
-                part=row["split"],
-                region=row["region"],
-                gsd_m=float(row["ground_pixel_m"]),
-                corners=tuple((float(x), float(y)) for x, y in row["corners_lonlat"]),
-                epsg=row.get("epsg"),
-                transform=tuple(row["transform"]) if "transform" in row else None,
-            )
-            for row in rows
-            if not row["location_uncertain"] and not row["duplicate_of"]
-        ]
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParseError(
-            f"{path.name} lacks or garbles {error}. Fetch the file again."
-        ) from None
+    if not path.is_file():
+        raise missing(path)
+    return [
+        _tile(row)
+        for row in entries(read_json(path), path.name)
+        if not row.raw("location_uncertain") and not row.raw("duplicate_of")
+    ]
+
+
+def _tile(row: Fields) -> Tile:
+    (gsd_m,) = as_fields(
+        {"ground_pixel_m": [row.raw("ground_pixel_m")]}, row.where
+    ).numbers("ground_pixel_m", 1)
+    points = row.items("corners_lonlat")
+    corners = [
+        as_fields({"corners_lonlat": p}, row.where).numbers("corners_lonlat", 2)
+        for p in points
+    ]
+    if len(corners) != 4 or gsd_m <= 0:
+        raise row.fault("'corners_lonlat' or 'ground_pixel_m'", "cannot be right")
+    a, b, c, d, e, f = (
+        row.numbers("transform", 6) if row.has("transform") else (0.0,) * 6
+    )
+    epsg = row.values.get("epsg")
+    if epsg is not None and not isinstance(epsg, int):
+        raise row.fault("'epsg'", f"is {epsg!r:.40}, not a number")
+    return Tile(
+        name=row.text("name"),
+        part=split_named(row.text("split"), row.where),
+        region=row.text("region"),
+        gsd_m=gsd_m,
+        corners=tuple((x, y) for x, y in corners),
+        epsg=epsg,
+        transform=(a, b, c, d, e, f) if row.has("transform") else None,
+    )
 
 
 def _split(tile: Tile) -> Split:

@@ -8,7 +8,6 @@ Source:
     Scene Classification", IEEE GRSL 2015.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rsvlm.data_engine.records import Record, Split, hold_out, missing, read_tar
 from rsvlm.errors import ParseError
+from rsvlm.formats.upstream import read_csv, split_named
 
 NAME = "rsscn7"
 LICENCE = "no terms stated upstream; crops of Google Earth, research only"
@@ -63,17 +63,15 @@ def read(root: Path, split: Split) -> Iterator[Record]:
 
 def _labels(path: Path, part: str) -> dict[str, str]:
     """Return name -> class of one part of the list."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["name"]: row["class"] for row in rows if row["split"] == part}
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (KeyError, UnicodeDecodeError):
-        raise ParseError(
-            f"{path.name} lacks a column; it needs name, class and split. "
-            "Fetch the file again."
-        ) from None
+    if not path.is_file():
+        raise missing(path)
+    rows = list(read_csv(path))
+    parts = [split_named(row.text("split"), row.where) for row in rows]
+    return {
+        row.text("name"): row.text("class")
+        for row, found in zip(rows, parts, strict=True)
+        if found == part
+    }
 
 
 def _val(labels: dict[str, str]) -> frozenset[str]:

@@ -9,8 +9,8 @@ Source:
     Aircraft Classification in High-Resolution SAR Images", IEEE TGRS 2022.
 """
 
-import csv
 import tarfile
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rsvlm.data_engine.records import Record, Split, missing
 from rsvlm.errors import ParseError
+from rsvlm.formats.upstream import read_csv, split_named
 
 NAME = "sar_acd"
 LICENCE = (
@@ -26,6 +27,7 @@ LICENCE = (
     "high-resolution earth observation project)"
 )
 FILES = ("images.tar.gz", "labels.csv")
+COLUMNS = ("name", "class", "group", "label_conflict", "split")
 #: m/px.
 GSD_M = 1.0
 #: Every so many-th group of the training list is kept for validation.
@@ -77,30 +79,20 @@ def read(root: Path, split: Split) -> Iterator[Record]:
 
 
 def _rows(path: Path, split: Split) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        part = "test" if split == "test" else "train"
-        rows = [
-            row
-            for row in rows
-            if row["split"] == part and (part == "test" or row["label_conflict"] == "0")
-        ]
-        unknown = {row["class"] for row in rows} - set(TYPES)
-        groups = sorted({row["group"] for row in rows})
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (KeyError, UnicodeDecodeError):
-        raise ParseError(
-            f"{path.name} lacks a column; it needs name, class, group, label_conflict "
-            "and split. Fetch the file again."
-        ) from None
-    if unknown:
-        raise ParseError(
-            f"{path.name} has the class {min(unknown)!r}. Fetch the file again."
-        )
+    if not path.is_file():
+        raise missing(path)
+    part = "test" if split == "test" else "train"
+    rows = []
+    for entry in read_csv(path):
+        row = {key: entry.text(key) for key in COLUMNS}
+        if row["class"] not in TYPES:
+            raise entry.fault("'class'", f"is {row['class']!r:.40}, no known one")
+        known = split_named(row["split"], entry.where) == part
+        if known and (part == "test" or row["label_conflict"] == "0"):
+            rows.append(row)
     if split == "test":
         return rows
+    groups = sorted({row["group"] for row in rows})
     held = frozenset(groups[VAL_EVERY - 1 :: VAL_EVERY])
     return [row for row in rows if (row["group"] in held) == (split == "val")]
 
@@ -116,7 +108,7 @@ def _files(path: Path, names: set[str]) -> dict[str, bytes]:
             }
     except FileNotFoundError:
         raise missing(path) from None
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ParseError(
             f"{path.name} is no readable tar ({error}). Fetch the file again."
         ) from None

@@ -10,7 +10,7 @@ Source:
     train and test deep learning flood algorithms for Sentinel-1", CVPRW 2020.
 """
 
-import csv
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from rsvlm.data_engine.records import Record, Split
 from rsvlm.data_engine.sources import floods
 from rsvlm.errors import ParseError
-from rsvlm.formats.upstream import found, read_text
+from rsvlm.formats.upstream import below, found, read_text
 
 NAME = "sen1floods11"
 LICENCE = floods.LICENCE
@@ -29,6 +29,8 @@ LISTS: dict[Split, tuple[str, ...]] = {
     "test": ("test", "bolivia"),
 }
 FILES = ("**/flood_*_data.csv",)
+#: A line of a list: a radar chip and its label.
+_LINE = re.compile(r"(\w[\w-]*_S1Hand\.tif)\s*,\s*(\w[\w-]*_LabelHand\.tif)")
 
 
 def read(root: Path, split: Split) -> Iterator[Record]:
@@ -43,21 +45,24 @@ def read(root: Path, split: Split) -> Iterator[Record]:
 
 
 def _listed(root: Path, path: Path) -> Iterator[Record]:
-    rows = csv.reader(read_text(path).splitlines())
-    for number, row in enumerate(rows, start=1):
-        if not row:
+    lines = read_text(path).splitlines()
+    if not any(lines):
+        raise ParseError(f"{path.name} is empty. Fetch the list again.")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
             continue
         where = f"{path.name}, line {number}"
-        if len(row) != 2 or not row[0].endswith("_S1Hand.tif"):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
             raise ParseError(
-                f"{where}: {','.join(row)!r:.80} is not '<chip>_S1Hand.tif,"
+                f"{where}: {line!r:.80} is not '<chip>_S1Hand.tif,"
                 "<chip>_LabelHand.tif'. Fetch the list again."
             )
-        image, label = (_file(root, name, where) for name in row)
-        event = row[0].split("_")[0]
+        image, label = (_file(root, name, where) for name in match.groups())
+        event = match[1].split("_")[0]
         radar = _chip(image, label, event)
-        name = row[0].replace("S1Hand", "S2Hand")
-        if optical := next(iter(sorted(root.rglob(f"S2Hand/{name}"))), None):
+        name = match[1].replace("S1Hand", "S2Hand")
+        if optical := next(iter(below(root, f"S2Hand/{name}")), None):
             yield replace(_chip(optical, label, event, True), partner=radar)
         yield radar
 
@@ -74,7 +79,7 @@ def _chip(
 def _file(root: Path, name: str, where: str) -> Path:
     # S1Hand/..._S1Hand.tif, LabelHand/..._LabelHand.tif
     folder = name.rsplit("_", 1)[-1].split(".")[0]
-    hits = sorted(root.rglob(f"{folder}/{name}"))
+    hits = below(root, f"{folder}/{name}")
     if not hits:
         raise ParseError(
             f"{where}: there is no {folder}/{name} below {str(root)!r}. "

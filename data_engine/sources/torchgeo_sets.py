@@ -38,6 +38,7 @@ BANDS = {
 }  # fmt: skip
 #: Split -> how So2Sat calls it (version 2).
 _SO2SAT_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_SO2SAT_FILES = {"train": "training.h5", "val": "validation.h5", "test": "testing.h5"}
 #: Reflectance is stored times this.
 SCALE = 10_000
 GSD_M = 10.0
@@ -73,8 +74,8 @@ def read_bigearthnet(root: Path, split: Split) -> Iterator[Record]:
     )
     classes = tuple(found.class_sets[19])
     for index in range(len(found)):
-        patch, label = _item(found, index, BIGEARTHNET)
         name = Path(found.folders[index]["s2"]).name
+        patch, label = _item(found, index, f"{BIGEARTHNET}, patch {name}")
         there = [c for c, flag in zip(classes, label.tolist(), strict=True) if flag]
         yield _record(
             BIGEARTHNET, f"{name}.tif", patch,
@@ -101,7 +102,8 @@ def read_so2sat(root: Path, split: Split) -> Iterator[Record]:
         lambda: kind(str(root), "2", _SO2SAT_SPLITS[split], kind.BAND_SETS["s2"]),
     )
     for index in range(len(found)):
-        patch, label = _item(found, index, SO2SAT)
+        where = f"{SO2SAT}, {_SO2SAT_FILES[split]}, entry {index}"
+        patch, label = _item(found, index, where)
         yield _record(
             SO2SAT, f"{split}-{index:06d}.tif", patch * SCALE,
             label=str(found.classes[int(label)]).lower(),
@@ -184,13 +186,11 @@ def _opened(root: Path, make: Any) -> Any:
         ) from None
 
 
-def _item(found: Any, index: int, source: str) -> tuple[NDArray[np.float64], Any]:
+def _item(found: Any, index: int, where: str) -> tuple[NDArray[np.float64], Any]:
     try:
         item = found[index]
     except _FAULTS as error:
-        raise ParseError(
-            f"{source}, entry {index}: {_line(error)}. Fetch its files again."
-        ) from None
+        raise ParseError(f"{where}: {_line(error)}. Fetch its files again.") from None
     return np.asarray(item["image"], np.float64), item["label"]
 
 

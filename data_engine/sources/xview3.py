@@ -18,7 +18,7 @@ from typing import Any
 
 from rsvlm.data_engine.records import Record, Split, hold_out
 from rsvlm.errors import ParseError
-from rsvlm.formats.upstream import found
+from rsvlm.formats.upstream import below, found
 from rsvlm.formats.xview3 import Point, read_points
 from rsvlm.samples import Target
 
@@ -81,7 +81,7 @@ def _windows(root: Path, name: str, points: list[Point]) -> Iterator[Record]:
 
 
 def _file(root: Path, scene: str, band: str, where: str) -> Path:
-    hits = sorted(root.rglob(f"{scene}/{band}"))
+    hits = below(root, f"{scene}/{band}")
     if not hits:
         raise ParseError(
             f"{where}: there is no {scene}/{band} below {str(root)!r}. "

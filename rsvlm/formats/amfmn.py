@@ -15,7 +15,7 @@ from pathlib import Path
 from rsvlm.errors import ParseError
 from rsvlm.formats.images import Images
 from rsvlm.formats.texts import Described
-from rsvlm.formats.upstream import found, read_text
+from rsvlm.formats.upstream import below, found, read_text
 from rsvlm.samples import SPLITS, Split
 
 #: Captions of one image.
@@ -31,7 +31,7 @@ def read_amfmn(root: Path) -> Iterator[Described]:
     images = Images(root, "images")
     found(root, "*_caps*.txt")  # says what is missing when there is no split at all
     for split in SPLITS:
-        captions = sorted(root.rglob(f"{split}_caps*.txt"))
+        captions = below(root, f"{split}_caps*.txt")
         if captions:
             names = found(captions[0].parent, f"{split}_filename*.txt")
             yield from _split(captions[0], names[0], split, images)
@@ -41,29 +41,28 @@ def _split(
     caps: Path, names: Path, split: Split, images: Images
 ) -> Iterator[Described]:
     by_image = _grouped(_lines(caps), _lines(names), caps, names)
-    for name, captions in by_image.items():
+    for name, (where, captions) in by_image.items():
         kept = tuple(text for text in captions if text)
         if kept:
-            yield Described(name, images.ref(name, names.name), kept, split)
+            yield Described(name, images.ref(name, where), kept, split)
 
 
 def _grouped(
     captions: list[str], names: list[str], caps: Path, files: Path
-) -> dict[str, list[str]]:
-    if len(captions) == PER_IMAGE * len(names):
-        names = [name for name in names for _ in range(PER_IMAGE)]
-    if len(captions) != len(names):
+) -> dict[str, tuple[str, list[str]]]:
+    """Return name -> the place of its first mention, and its captions."""
+    each = PER_IMAGE if len(captions) == PER_IMAGE * len(names) else 1
+    if not any(captions) or len(captions) != each * len(names):
         raise ParseError(
             f"{caps.name} has {len(captions)} lines, {files.name} {len(names)}. "
             f"Give one name a caption, or one for {PER_IMAGE} captions."
         )
-    by_image: dict[str, list[str]] = {}
-    for number, (name, caption) in enumerate(zip(names, captions, strict=True), 1):
+    by_image: dict[str, tuple[str, list[str]]] = {}
+    for index, caption in enumerate(captions):
+        name, where = names[index // each], f"{files.name}, line {index // each + 1}"
         if not name:
-            raise ParseError(
-                f"{files.name}, line {number}: no name. Fetch the file again."
-            )
-        by_image.setdefault(name, []).append(caption)
+            raise ParseError(f"{where}: no name. Fetch the file again.")
+        by_image.setdefault(name, (where, []))[1].append(caption)
     return by_image
 
 

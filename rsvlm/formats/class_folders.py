@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rsvlm.errors import ParseError
 from rsvlm.formats.images import ENDINGS
-from rsvlm.formats.upstream import read_text, split_named
+from rsvlm.formats.upstream import is_clutter, read_text, split_named
 from rsvlm.samples import SPLITS, Split
 
 #: Number of classes: a folder with another number is not the data set.
@@ -51,12 +51,15 @@ def read_class_folders(root: Path, source: str) -> list[Classed]:
 
     Raises:
         ParseError: If it has another number of classes, or a list names a file that is
-            not there.
+            not there, or there are lists but not of all images.
     """
     paths = sorted(
         path
         for path in root.rglob("*")
-        if path.suffix.lower() in ENDINGS and path.is_file() and path.parent != root
+        if path.suffix.lower() in ENDINGS
+        and path.parent != root
+        and path.is_file()
+        and not is_clutter(path)
     )
     found = len({path.parent.name for path in paths})
     wanted = CLASSES.get(source, found or 1)
@@ -66,7 +69,7 @@ def read_class_folders(root: Path, source: str) -> list[Classed]:
             "classes. Point --root at the folder of that data set."
         )
     listed = _lists(root, {path.name for path in paths})
-    return [
+    images = [
         Classed(
             path.relative_to(root).as_posix(),
             path.parent.name,
@@ -74,6 +77,13 @@ def read_class_folders(root: Path, source: str) -> list[Classed]:
         )
         for path in paths
     ]
+    lost = [one.path for one in images if one.split is None]
+    if listed and lost:
+        raise ParseError(
+            f"No split list in {str(root)!r} names {lost[0]!r} ({len(lost)} images are "
+            "in none). Fetch the lists of all splits again, or take them all out."
+        )
+    return images
 
 
 def spelled(name: str) -> str:
@@ -104,6 +114,10 @@ def _lists(root: Path, names: set[str]) -> dict[str, Split]:
     listed: dict[str, Split] = {}
     for split in SPLITS:
         for path in sorted({*root.glob(f"*-{split}.txt"), *root.glob(f"{split}.txt")}):
+            if is_clutter(path):
+                continue
+            if not read_text(path).strip():
+                raise ParseError(f"{path.name} is empty. Fetch the list again.")
             for number, line in enumerate(read_text(path).splitlines(), start=1):
                 name = Path(line.strip()).name
                 if not name:

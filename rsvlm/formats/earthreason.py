@@ -16,7 +16,7 @@ from pathlib import Path
 from rsvlm.errors import ParseError
 from rsvlm.formats.images import Images, read_mask
 from rsvlm.formats.labelled import Expression
-from rsvlm.formats.upstream import as_fields, found, read_json
+from rsvlm.formats.upstream import as_fields, below, found, read_json
 from rsvlm.samples import SPLITS, Split
 
 
@@ -39,15 +39,16 @@ def read_earthreason(root: Path) -> Iterator[Reasoning]:
     Raises:
         ParseError: If a file does not hold what the layout requires.
     """
-    found(root, "QAs/*.json")  # says what is missing when there is no split at all
+    files = found(root, "QAs/*.json")
     for split in SPLITS:
-        for folder in sorted(root.rglob(f"{split}/QAs")):
-            yield from _split(folder.parent, root, split)
+        folders = {path.parents[1] for path in files}
+        for folder in sorted(f for f in folders if f.name == split):
+            yield from _split(folder, root, split)
 
 
 def _split(folder: Path, root: Path, split: Split) -> Iterator[Reasoning]:
     images = Images(root, str((folder / "images").relative_to(root)))
-    for path in sorted((folder / "QAs").glob("*.json")):
+    for path in below(folder / "QAs", "*.json"):
         where = f"{split}/QAs/{path.name}"
         entry = as_fields(read_json(path), where)
         questions = [str(text).strip() for text in entry.items("questions")]

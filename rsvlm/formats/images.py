@@ -7,9 +7,10 @@ that folder is refused.
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rsvlm.errors import ImageError, ParseError
+from rsvlm.formats.upstream import is_clutter
 from rsvlm.samples import ImageRef, MaskRle
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class Images:
     def _indexed(
         self, clean: PurePosixPath, endings: tuple[str, ...], name: str, where: str
     ) -> Path:
-        hits = [p for end in endings for p in self._by_name.get(clean.name + end, ())]
+        names = (_lowered(clean.name + end) for end in endings)
+        hits = [path for name_ in names for path in self._by_name.get(name_, ())]
         if len(hits) > 1:
             # The more of the path agrees, the better.
             tail = clean.with_suffix("").parts
@@ -110,8 +112,9 @@ class Images:
     def _by_name(self) -> dict[str, list[Path]]:
         names: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(self.root.rglob("*")):
-            if path.suffix.lower() in ENDINGS and path.is_file():
-                names[path.name].append(path)
+            known = path.suffix.lower() in ENDINGS and not is_clutter(path)
+            if known and path.is_file():
+                names[_lowered(path.name)].append(path)
         return names
 
     def _opened(self, path: Path, where: str) -> ImageRef:
@@ -125,12 +128,21 @@ class Images:
         )
 
 
+def _lowered(name: str) -> str:
+    """Return a file name with its ending in lower case."""
+    pure = PurePosixPath(name)
+    return pure.stem + pure.suffix.lower()
+
+
 def size_of(path: Path, where: str) -> tuple[int, int]:
-    """Return width and height of an image in pixels; only its header is read.
+    """Return width and height of an image in pixels, from its header and its end.
 
     Raises:
-        ParseError: If it is no readable image.
+        ParseError: If it is no readable image, or was cut short.
     """
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
     from rsvlm.opening import Limits, open_image, regular_file
 
     try:
@@ -138,8 +150,35 @@ def size_of(path: Path, where: str) -> tuple[int, int]:
     except ImageError as error:
         raise ParseError(f"{where}: {error}") from None
     size = (int(opened.dataset.width), int(opened.dataset.height))
-    opened.close()
+    try:
+        # PNG and JPEG have marks of their end, which the opening has looked for.
+        if opened.dataset.driver not in ("PNG", "JPEG"):
+            opened.dataset.read(window=Window(size[0] - 1, size[1] - 1, 1, 1))
+        is_whole = _last_block(opened.dataset) <= path.stat().st_size
+    except RasterioError:
+        is_whole = False
+    finally:
+        opened.close()
+    if not is_whole:
+        raise ParseError(
+            f"{where}: the image {path.name!r} ends too early. "
+            "Unpack or fetch it again."
+        )
     return size
+
+
+def _last_block(dataset: Any) -> int:
+    """Return where the last block of a TIFF ends, bytes; 0 where nothing says.
+
+    Pixels without compression that are missing in its last strip are no error to GDAL.
+    """
+    height, width = dataset.block_shapes[-1]
+    place = f"{(dataset.width - 1) // width}_{(dataset.height - 1) // height}"
+    start, size = (
+        dataset.get_tag_item(f"BLOCK_{key}_{place}", "TIFF", bidx=dataset.count)
+        for key in ("OFFSET", "SIZE")
+    )
+    return int(start) + int(size) if start and size else 0
 
 
 def read_mask(path: Path, image: ImageRef, where: str) -> MaskRle | None:
@@ -156,6 +195,8 @@ def read_mask(path: Path, image: ImageRef, where: str) -> MaskRle | None:
     Raises:
         ParseError: If it is no readable image, or of another size than the image.
     """
+    from rasterio.errors import RasterioError
+
     from rsvlm.opening import Limits, open_image, regular_file
 
     try:
@@ -171,6 +212,10 @@ def read_mask(path: Path, image: ImageRef, where: str) -> MaskRle | None:
                 "Fetch both again."
             )
         pixels = dataset.read()
+    except RasterioError:
+        raise ParseError(
+            f"{where}: the mask {path.name!r} cannot be read. Unpack or fetch it again."
+        ) from None
     finally:
         opened.close()
     # A fourth band is opacity, which is set everywhere.

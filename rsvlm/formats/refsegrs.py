@@ -15,7 +15,7 @@ from pathlib import Path
 from rsvlm.errors import ParseError
 from rsvlm.formats.images import Images, read_mask
 from rsvlm.formats.labelled import Expression
-from rsvlm.formats.upstream import found, read_text
+from rsvlm.formats.upstream import below, found, read_text
 from rsvlm.samples import SPLITS, Split
 
 _LINE = re.compile(r"^(\d+)\s+(.*\S)\s*$")
@@ -29,13 +29,15 @@ def read_refsegrs(root: Path) -> Iterator[Expression]:
     """
     found(root, "output_phrase_*.txt")  # says what is missing when there is none
     for split in SPLITS:
-        for path in sorted(root.rglob(f"output_phrase_{split}.txt")):
+        for path in below(root, f"output_phrase_{split}.txt"):
             yield from _phrases(path, root, split)
 
 
 def _phrases(path: Path, root: Path, split: Split) -> Iterator[Expression]:
     images = Images(root, str((path.parent / "images").relative_to(root)))
     masks = Images(root, str((path.parent / "masks").relative_to(root)))
+    if not read_text(path).strip():
+        raise ParseError(f"{path.name} is empty. Fetch the file again.")
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue

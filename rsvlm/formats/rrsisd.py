@@ -38,28 +38,26 @@ def read_rrsisd(root: Path) -> Iterator[Expression]:
     coco = path.with_name("instances.json")
     whole = as_fields(read_json(coco), coco.name)
     masks = {entry.text("id"): entry for entry in whole.objects("annotations")}
-    names = {
-        entry.text("id"): entry.text("file_name") for entry in whole.objects("images")
-    }
+    named = {entry.text("id"): entry for entry in whole.objects("images")}
     classes = {
         entry.text("id"): entry.text("name") for entry in whole.objects("categories")
     }
     images = Images(root, "images/rrsisd/JPEGImages", "JPEGImages", "images")
     for entry in entries(read_pickle(path), path.name):
-        yield _expression(entry, masks, names, classes, images)
+        yield _expression(entry, masks, named, classes, images)
 
 
 def _expression(
     entry: Fields,
     masks: Mapping[str, Fields],
-    names: Mapping[str, str],
+    named: Mapping[str, Fields],
     classes: Mapping[str, str],
     images: Images,
 ) -> Expression:
     number = entry.text("image_id")
-    if number not in names:
+    if number not in named:
         raise entry.fault("'image_id'", f"{number!r} is not in instances.json")
-    image = images.ref(names[number], entry.where)
+    image = images.ref(named[number].text("file_name"), named[number].where)
     annotation = masks.get(entry.text("ann_id"))
     if annotation is None:
         raise entry.fault("'ann_id'", "is not in instances.json")

@@ -18,7 +18,7 @@ from pathlib import Path
 from rsvlm.errors import ParseError
 from rsvlm.formats.images import Images
 from rsvlm.formats.labelled import Expression
-from rsvlm.formats.upstream import found, only, read_text
+from rsvlm.formats.upstream import below, found, only, read_text
 from rsvlm.formats.xml import Node, read_xml
 from rsvlm.samples import SPLITS, Split, Target
 
@@ -72,7 +72,7 @@ def _expression(
 
 
 def _numbers(root: Path, split: Split) -> frozenset[int]:
-    paths = sorted(root.rglob(f"{split}.txt"))
+    paths = below(root, f"{split}.txt")
     if not paths:
         return frozenset()
     path = only(paths)

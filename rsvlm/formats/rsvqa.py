@@ -64,7 +64,8 @@ def read_rsvqa(root: Path, splits: Sequence[Split] = SPLITS) -> Iterator[Rsvqa]:
 def _questions(
     root: Path, path: Path, source: str, match: re.Match[str]
 ) -> Iterator[Asked]:
-    answers = _answers(path.with_name(path.name.replace("_questions", "_answers")))
+    file = path.with_name(path.name.replace("_questions", "_answers"))
+    answers = _answers(file)
     images = Images(root, *_FOLDERS[source], gsd_m=GSD_M[source])
     whole = as_fields(read_json(path), path.name)
     for entry in whole.objects("questions"):
@@ -78,7 +79,7 @@ def _questions(
             if key in answers
         ]
         if not accepted:
-            raise entry.fault("'answers_ids'", "name no active answer")
+            raise entry.fault("'answers_ids'", f"name no active answer of {file.name}")
         yield Asked(
             number=number,
             image=images.ref(f"{image}.tif", entry.where),

@@ -149,8 +149,10 @@ def read_text(path: Path) -> str:
             "Name the folder that holds the data set as it was unpacked."
         ) from None
     except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
         raise ParseError(
-            f"{path.name}, byte {error.start}: not UTF-8. Fetch the file again."
+            f"{path.name}, line {line}: byte {error.start} is not UTF-8. "
+            "Fetch the file again, or save it as UTF-8."
         ) from None
 
 
@@ -179,6 +181,8 @@ def read_objects(path: Path) -> Iterator[Fields]:
         ParseError: If the file is neither; names the line or the entry.
     """
     text = read_text(path)
+    if not text.strip():
+        raise ParseError(f"{path.name} is empty. Fetch the file again.")
     if text.lstrip().startswith("["):
         yield from entries(read_json(path), path.name)
         return
@@ -198,7 +202,7 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[Fields]:
     """Yield the rows of a table with a header line, keys in lower case.
 
     Raises:
-        ParseError: If there is no header, or a row is longer than it.
+        ParseError: If there is no header or no row, or a row is longer than the header.
     """
     # One caption may be longer than the 128 KiB that the module allows by default.
     csv.field_size_limit(min(sys.maxsize, 1 << 24))
@@ -208,6 +212,7 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[Fields]:
         header = [name.strip().lower() for name in next(reader, [])]
         if not any(header):
             raise ParseError(f"{path.name} has no header line. Fetch the file again.")
+        has_rows = False
         for row in reader:
             where = f"{path.name}, line {reader.line_num}"
             if len(row) > len(header):
@@ -215,7 +220,13 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[Fields]:
                     f"{where}: {len(row)} values for {len(header)} columns. {_AGAIN}"
                 )
             if any(row):
+                has_rows = True
                 yield Fields(dict(zip(header, row, strict=False)), where)
+        if not has_rows:
+            raise ParseError(
+                f"{path.name} ends after line {reader.line_num} without a row. "
+                "Fetch the file again."
+            )
     except csv.Error as error:
         raise ParseError(
             f"{path.name}, line {reader.line_num}: {error}. {_AGAIN}"
@@ -236,19 +247,33 @@ def split_named(name: str, where: str) -> Split:
         ) from None
 
 
+def is_clutter(path: Path) -> bool:
+    """Whether a file is what macOS adds to archives, of the same name as the real one.
+
+    >>> is_clutter(Path("__MACOSX/a.xml")), is_clutter(Path("a/._b.jpg"))
+    (True, True)
+    """
+    return path.name.startswith("._") or "__MACOSX" in path.parts
+
+
 def found(root: Path, *patterns: str) -> list[Path]:
     """Return the files below a folder that fit any pattern, sorted.
 
     Raises:
         ParseError: If there is none.
     """
-    files = {path for pattern in patterns for path in root.rglob(pattern)}
-    if kept := sorted(path for path in files if path.is_file()):
+    if kept := below(root, *patterns):
         return kept
     raise ParseError(
         f"There is no {' or '.join(patterns)} below {str(root)!r}. "
         "Name the folder that holds the data set as it was unpacked."
     )
+
+
+def below(root: Path, *patterns: str) -> list[Path]:
+    """Return the files below a folder that fit any pattern, sorted; there may be none."""
+    files = {path for pattern in patterns for path in root.rglob(pattern)}
+    return sorted(p for p in files if p.is_file() and not is_clutter(p))
 
 
 def only(paths: list[Path]) -> Path:

@@ -70,5 +70,5 @@ def test_a_missing_tar_says_where_and_what_to_do(rsscn7: Write) -> None:
 def test_a_missing_column_is_named(rsscn7: Write) -> None:
     root = rsscn7(1)
     (root / "labels.csv").write_text("name,label\na500.webp,forest\n")
-    with pytest.raises(ParseError, match="needs name, class and split"):
+    with pytest.raises(ParseError, match=r"labels\.csv, line 2: 'split' is missing"):
         next(source.read(root, "test"))

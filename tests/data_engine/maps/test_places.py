@@ -1,7 +1,9 @@
 """Questions on named places, and the source that joins all maps."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,8 +89,63 @@ def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
         list(SOURCES["maps"].read(tmp_path, "train"))
 
 
-def test_lists_of_another_form_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("name\nx\n")
-    with pytest.raises(ParseError, match=r"list\.csv lacks or garbles"):
-        places._read(path, lambda p: [Named("town", "x", float("y"), 0.0)])
+AIRPORTS = "icao,iata,name,lat,lon\nKLAX,LAX,Los Angeles,33.9425,-118.408\n00AA,,Ranch,38,-101\n"
+TOWN = {"name": "Vila", "latitude": 42.5, "longitude": 1.5, "population": 20430}
+PORT = {
+    "type": "Feature",
+    "properties": {"name": "LONG BEACH"},
+    "geometry": {"type": "Point", "coordinates": [-118.19, 33.74]},
+}
+
+
+def test_the_three_lists_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text(AIRPORTS)
+    (airport,) = places.read_airports(path)
+    assert (airport.name, airport.lon, airport.others) == (
+        "Los Angeles", -118.408, ("LAX",),
+    )  # fmt: skip
+    path.write_text(json.dumps({"1": TOWN, "2": {**TOWN, "population": 40}}))
+    (town,) = places.read_towns(path)
+    assert (town.kind, town.name, town.lat) == ("town", "Vila", 42.5)
+    path.write_text(json.dumps({"features": [PORT]}))
+    (port,) = places.read_ports(path)
+    assert (port.name, port.lon) == ("Long Beach", -118.19)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "fault"),
+    [
+        (places.read_airports, AIRPORTS.replace("33.9425", "33,9"), "line 2: 6 values"),
+        (
+            places.read_airports,
+            AIRPORTS.replace("33.9425", "north"),
+            "line 2: 'lat' is",
+        ),
+        (places.read_airports, AIRPORTS.replace("33.9", "133.9"), "beyond 90 degrees"),
+        (
+            places.read_airports,
+            AIRPORTS.replace(",lat", ",latitude"),
+            "'lat' is missing",
+        ),
+        (
+            places.read_towns,
+            '{"7": {"population": "many"}}',
+            r"\['7'\]: 'population' is",
+        ),
+        (places.read_towns, '{"7": {\n', "line 2"),
+        (
+            places.read_ports,
+            '{"features": [{"geometry": 3}]}',
+            r"features\[0\], geometry",
+        ),
+        (places.read_ports, "[]", "not an object"),
+    ],
+)
+def test_lists_of_another_form_are_named(
+    tmp_path: Path, read: Any, text: str, fault: str
+) -> None:
+    path = tmp_path / "places.list"
+    path.write_text(text)
+    with pytest.raises(ParseError, match=rf"places\.list.*{fault}"):
+        list(read(path))

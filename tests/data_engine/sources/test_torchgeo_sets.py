@@ -66,8 +66,37 @@ def test_a_patch_has_its_bands_and_questions(tree: Any) -> None:
 def test_a_damaged_patch_is_named(tree: Any) -> None:
     _bigearthnet(tree)
     tree.text("BigEarthNet-v1.0/S2_train/S2_train_labels_metadata.json", "{")
-    with pytest.raises(ParseError, match="bigearthnet, entry 0: JSONDecodeError"):
+    with pytest.raises(
+        ParseError, match="bigearthnet, patch S2_train: JSONDecodeError"
+    ):
         list(SOURCES["bigearthnet"].read(tree.root, "train"))
+
+
+@needs_torchgeo
+@pytest.mark.parametrize("damage", ["empty", "cut", "no tiff"])
+def test_a_damaged_band_names_the_patch(tree: Any, damage: str) -> None:
+    _bigearthnet(tree)
+    path = tree.root / "BigEarthNet-v1.0/S2_train/S2_train_B05.tif"
+    data = path.read_bytes()
+    cut = {"empty": b"", "cut": data[: len(data) // 2], "no tiff": b"hello " * 99}
+    path.write_bytes(cut[damage])
+    with pytest.raises(ParseError, match=r"patch S2_train: .*Fetch its files again"):
+        list(SOURCES["bigearthnet"].read(tree.root, "train"))
+
+
+@needs_torchgeo
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+def test_a_damaged_so2sat_file_is_named(tree: Any, keep: float) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tree.at("validation.h5")
+    with h5py.File(path, "w") as file:
+        file["sen1"] = np.zeros((2, 32, 32, 8))
+        file["sen2"] = np.full((2, 32, 32, 10), 0.25)
+        file["label"] = np.eye(17)[[3, 16]]
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data))])
+    with pytest.raises(ParseError, match=r"validation\.h5"):
+        list(SOURCES["so2sat"].read(tree.root, "val"))
 
 
 @needs_torchgeo

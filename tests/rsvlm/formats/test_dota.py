@@ -70,5 +70,5 @@ def test_a_fault_has_its_line(tree: Any, text: str, what: str) -> None:
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "P1.txt"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ParseError, match=r"P1\.txt, byte 0: not UTF-8"):
+    with pytest.raises(ParseError, match=r"P1\.txt, line 1: byte 0 is not UTF-8"):
         read_dota(path)
