@@ -19,8 +19,9 @@ from transformers.cache_utils import DynamicCache
 from rsvlm.engines.ours import capabilities_of
 from rsvlm.engines.prefixes import Prefixes
 from rsvlm.messages import Generation, Message, views_of
-from rsvlm.models.checkpoint import find_checkpoint, load_model, load_processor
+from rsvlm.models.checkpoint import find_checkpoint, load_processor
 from rsvlm.models.configuration import SENSOR_IDS
+from rsvlm.models.loading import load_model
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.processing import to_tiles
 from rsvlm.progress import report

@@ -14,7 +14,6 @@ from rsvlm.errors import CheckpointError
 from rsvlm.models.bases import WEIGHTS
 from rsvlm.models.checkpoint import (
     PREFIXES,
-    aligned_state,
     base_state,
     fill_buffers,
     load_config,
@@ -22,6 +21,7 @@ from rsvlm.models.checkpoint import (
 )
 from rsvlm.models.configuration import RSVLMConfig
 from rsvlm.models.encoder import build_encoder
+from rsvlm.models.loading import aligned_state
 from rsvlm.models.precision import fast_dtype
 
 #: Most sides of a tile that a picture is looked at with.

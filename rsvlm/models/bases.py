@@ -20,6 +20,8 @@ from rsvlm.errors import AssetError, MissingExtraError, UnknownNameError
 REVISION = 1
 
 WEIGHTS = "model.safetensors"
+#: Which file holds which weights, where there are several or weights of other parts.
+INDEX = f"{WEIGHTS}.index.json"
 
 
 def _save(model: Any, target: Path) -> None:
@@ -143,14 +145,16 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
         progress: Called with bytes done and bytes in all while fetching.
 
     Returns:
-        Folder with ``config.json`` and ``model.safetensors``.
+        Folder with ``config.json`` and ``model.safetensors``; a large language model
+        of one's own may lie in several files, see
+        :func:`~rsvlm.models.checkpoint.base_tensors`.
 
     Raises:
         UnknownNameError: If no conversion of that name is known.
         AssetError: If the asset cannot be fetched, verified or converted.
         CheckpointError: If the file of an open_clip model cannot be used.
     """
-    if asset not in CONVERTERS and (Path(asset) / WEIGHTS).is_file():
+    if asset not in CONVERTERS and _is_folder(Path(asset)):
         return Path(asset)
     if asset not in CONVERTERS and ":" in asset:
         return _published_folder(asset)
@@ -161,6 +165,11 @@ def base_folder(asset: str, progress: Callable[[int, int], None] | None = None) 
         CONVERTERS[asset](assets.fetch(asset, progress), draft)
 
     return _converted(asset, f"{asset}-{REVISION}", convert)
+
+
+def _is_folder(folder: Path) -> bool:
+    """Whether weights of Transformers lie in a folder, in one file or in several."""
+    return any((folder / name).is_file() for name in (WEIGHTS, INDEX))
 
 
 def _published_folder(name: str) -> Path:

@@ -18,10 +18,9 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from rsvlm.errors import CheckpointError
-from rsvlm.models.bases import WEIGHTS, base_folder
+from rsvlm.models.bases import INDEX, WEIGHTS, base_folder
 from rsvlm.models.configuration import RSVLMConfig
 from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.models.processing import RSVLMImageProcessor, RSVLMProcessor
@@ -35,6 +34,15 @@ PREFIXES = {
     "optical_encoder": "model.optical_encoder.",
     "sar_encoder": "model.sar_encoder.",
 }
+
+#: Name of the output layer, in language models of Transformers as in ours.
+OUTPUT = "lm_head.weight"
+
+#: Special tokens of our chat form: begin and end of a turn, and what fills up.
+CHAT = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+#: Special tokens that are never used: SmolLM2's, then that of Qwen, whose models without
+#: pictures share the vocabulary of those with.
+SPARE = ("<reponame>", "<|image_pad|>")
 
 #: Checkpoints that ship inside the package: name -> folder beside the code.
 SHIPPED = {"tiny": Path(__file__).parents[1] / "checkpoints" / "tiny"}
@@ -69,7 +77,7 @@ def load_config(folder: Path) -> RSVLMConfig:
             return cast(RSVLMConfig, RSVLMConfig.from_pretrained(folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
-            f"{path} cannot be read: {_one_line(error)}. "
+            f"{path} cannot be read: {one_line(error)}. "
             "Copy the checkpoint folder again."
         ) from error
     raise CheckpointError(
@@ -105,7 +113,8 @@ def read_settings_file(kind: type[Settings], path: Path, missing: str) -> Settin
         ) from None
 
 
-def _one_line(error: object) -> str:
+def one_line(error: object) -> str:
+    """Return a message as one short line without its last dot."""
     return " ".join(str(error).split())[:300].rstrip(".")
 
 
@@ -123,7 +132,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from None
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({_one_line(error)}). Copy the checkpoint folder again."
+            f"{path} is damaged ({one_line(error)}). Copy the checkpoint folder again."
         ) from error
 
 
@@ -139,7 +148,8 @@ def merge_lora(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
 
     Args:
         state: Weights, and ``<layer>.lora_A.weight`` (r, D_in), ``.lora_B.weight``
-            (D_out, r) beside ``<layer>.weight``.
+            (D_out, r) beside ``<layer>.weight``. It is emptied: a large model must
+            not be held twice.
         scale: Alpha / rank.
 
     Returns:
@@ -148,12 +158,17 @@ def merge_lora(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If an update has no weight to go to.
     """
+    updates = {key: value for key, value in state.items() if ".lora_" in key}
     merged = {key: value for key, value in state.items() if ".lora_" not in key}
-    for key, down in state.items():
+    state.clear()
+    for key, down in updates.items():
         if not key.endswith(".lora_A.weight"):
             continue
         layer = key.removesuffix(".lora_A.weight")
-        up, weight = state.get(f"{layer}.lora_B.weight"), merged.get(f"{layer}.weight")
+        up, weight = (
+            updates.get(f"{layer}.lora_B.weight"),
+            merged.get(f"{layer}.weight"),
+        )
         if up is None:
             raise CheckpointError(
                 f"the low-rank update {layer!r} lacks its second half. "
@@ -175,88 +190,30 @@ def base_state(bases: Mapping[str, str]) -> dict[str, Tensor]:
     for part, asset in bases.items():
         if part not in PREFIXES:
             continue
-        for key, value in load_tensors(base_folder(asset) / WEIGHTS).items():
-            state[PREFIXES[part] + key.removeprefix("model.")] = value
+        for key, value in base_tensors(base_folder(asset)).items():
+            # Beside the language model proper there may be its output layer.
+            own = key if key == OUTPUT else PREFIXES[part] + key.removeprefix("model.")
+            state[own] = value
     return state
 
 
-def load_from_bases(
-    folder: Path, config: RSVLMConfig, dtype: torch.dtype | str | None = None
-) -> RSVLMForConditionalGeneration:
-    """Load a checkpoint whose frozen parts are assets.
-
-    Args:
-        folder: Checkpoint folder.
-        config: Its configuration, with ``bases``.
-        dtype: Type of all weights; None and ``"auto"`` are bfloat16.
-
-    Returns:
-        The model in evaluation mode.
+def base_tensors(folder: Path) -> dict[str, Tensor]:
+    """Return the weights of a Transformers folder, of one file or of several.
 
     Raises:
-        CheckpointError: If weights are missing, left over or of another shape.
+        CheckpointError: If a file is missing or damaged.
     """
-    kind = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
-    if isinstance(dtype, str) and dtype != "auto":
-        kind = getattr(torch, dtype)
-    trained = load_tensors(folder / WEIGHTS)
-    lora = config.lora or {"alpha": 1, "rank": 1}
-    state = base_state(config.bases or {})
-    state |= aligned_state(folder, config)
-    state |= trained  # a tuned encoder replaces its base
-    # Sums are rounded to the type that was asked for, not to that of the file.
-    state = {key: value.to(kind) for key, value in state.items()}
-    state = merge_lora(state, lora["alpha"] / lora["rank"])
-    return assemble(config, state, kind)
-
-
-def aligned_state(folder: Path, config: RSVLMConfig) -> dict[str, Tensor]:
-    """Return the weights of the encoders that were aligned with text, by own keys.
-
-    A self-contained folder holds them among its weights already.
-    """
-    from rsvlm.models.aligned_files import SETTINGS_FILE, encoder_state, learned
-
-    if not config.bases or not (folder / SETTINGS_FILE).is_file():
-        return {}
-    return {
-        f"{PREFIXES[f'{sensor}_encoder']}{name}": tensor
-        for sensor in learned(folder)
-        if getattr(config, f"{sensor}_config", None) is not None
-        for name, tensor in encoder_state(folder, sensor).items()
-    }
-
-
-def load_model(folder: Path, dtype: str) -> RSVLMForConditionalGeneration:
-    """Load any checkpoint folder, self-contained or not, in evaluation mode.
-
-    Args:
-        folder: Checkpoint folder.
-        dtype: Name of the type of all weights, such as ``"bfloat16"``.
-
-    Raises:
-        CheckpointError: If files are missing or damaged, or weights do not fit.
-        AssetError: If a frozen part cannot be fetched.
-    """
-    config = load_config(folder)
-    if config.bases:
-        return load_from_bases(folder, config, dtype)
+    index = folder / INDEX
+    if (folder / WEIGHTS).is_file() or not index.is_file():
+        return load_tensors(folder / WEIGHTS)
     try:
-        model, report = RSVLMForConditionalGeneration.from_pretrained(
-            folder, config=config, dtype=dtype, output_loading_info=True
-        )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = sorted({Path(name).name for name in places.values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{folder} cannot be loaded: {_one_line(error)}. "
-            "Copy the checkpoint folder again."
+            f"{index} is damaged ({one_line(error)}). Copy the whole folder again."
         ) from error
-    lost = sorted([*report["missing_keys"], *report["unexpected_keys"]])
-    if lost:  # Transformers would go on with random weights
-        raise CheckpointError(
-            f"the weights in {folder} do not fit its config.json: {len(lost)} names "
-            f"differ, such as {lost[0]}. Copy the checkpoint folder again."
-        )
-    return cast(RSVLMForConditionalGeneration, model.eval())
+    return {k: v for name in names for k, v in load_tensors(folder / name).items()}
 
 
 def assemble(
@@ -266,15 +223,17 @@ def assemble(
     with torch.device("meta"):
         model = RSVLMForConditionalGeneration(config)
     state = {key: value.to(dtype) for key, value in state.items()}
-    state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
+    if config.tie_word_embeddings:
+        state[OUTPUT] = state[f"{PREFIXES['language_model']}embed_tokens.weight"]
     try:
         model.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
         raise CheckpointError(
-            f"the weights do not fit config.json: {_one_line(error)}. Use the "
+            f"the weights do not fit config.json: {one_line(error)}. Use the "
             "checkpoint with the base models that its config.json names."
         ) from error
-    model.lm_head.weight = model.get_input_embeddings().weight
+    if config.tie_word_embeddings:
+        model.lm_head.weight = cast(nn.Parameter, model.get_input_embeddings().weight)
     fill_buffers(model)
     model.eval()
     return model
@@ -287,8 +246,9 @@ def fill_buffers(model: nn.Module) -> None:
         CheckpointError: If there is a buffer that it does not know.
     """
     for module in model.modules():
-        if isinstance(module, LlamaRotaryEmbedding):
-            fresh = LlamaRotaryEmbedding(config=module.config)
+        # Each family of language models has its own class of the same build.
+        if type(module).__name__.endswith("RotaryEmbedding"):
+            fresh = cast(Any, type(module))(config=module.config)
             module.inv_freq = fresh.inv_freq
             module.original_inv_freq = fresh.original_inv_freq
         elif isinstance(getattr(module, "position_ids", None), Tensor):  # of CLIP
@@ -345,30 +305,45 @@ def base_tokenizer(folder: Path) -> Any:
     """Return a language model's tokenizer with ``<image>`` in place of a spare token.
 
     Special tokens that the language model never used keep the vocabulary, and with
-    it every weight, as it is.
+    it every weight, as it is. All added tokens count as special, also those that mark
+    tool calls and thoughts in other uses of the model: no text of a user writes them.
 
     Raises:
-        CheckpointError: If the tokenizer is missing or has no spare special token.
+        CheckpointError: If the tokenizer is missing or damaged, lacks the tokens of our
+            chat form, or has no spare special token.
     """
     from transformers import PreTrainedTokenizerFast
 
     source = folder / "tokenizer.json"
-    text = source.read_text(encoding="utf-8") if source.is_file() else ""
-    spare = json.dumps("<reponame>")
-    if spare not in text:
+    try:
+        fields = json.loads(source.read_text(encoding="utf-8"))
+        added = {token["content"]: token for token in fields["added_tokens"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = getattr(error, "strerror", None) or one_line(error)
         raise CheckpointError(
-            f"{source} has no special token <reponame>, whose place <image> takes. "
-            "Use a language model of the SmolLM2 family."
+            f"{source} cannot be read: {problem}. Copy the folder of the language model "
+            "again, with its tokenizer.json."
+        ) from error
+    spare = next((name for name in SPARE if name in added), None)
+    lost = [name for name in CHAT if name not in added]
+    if spare is None or lost:
+        raise CheckpointError(
+            f"{source} has no special token {' or '.join(lost or SPARE)}. Use a language "
+            "model of the SmolLM2, Qwen2.5 or Qwen3 family."
         )
-    text = text.replace(spare, json.dumps("<image>"))
+    for token in added.values():
+        token["special"] = True
+    text = json.dumps(fields, ensure_ascii=False)
+    text = text.replace(json.dumps(spare), json.dumps("<image>"))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "tokenizer.json"
         path.write_text(text, encoding="utf-8")
+        start, end, pad = CHAT
         return PreTrainedTokenizerFast(
             tokenizer_file=str(path),
-            bos_token="<|im_start|>",
-            eos_token="<|im_end|>",
-            pad_token="<|endoftext|>",
+            bos_token=start,
+            eos_token=end,
+            pad_token=pad,
             additional_special_tokens=["<image>"],
         )
 
@@ -387,7 +362,7 @@ def load_processor(folder: Path) -> RSVLMProcessor:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     except Exception as error:  # tokenizers raises nothing narrower
         raise CheckpointError(
-            f"{path} cannot be read: {_one_line(error)}. "
+            f"{path} cannot be read: {one_line(error)}. "
             "Copy the checkpoint folder again."
         ) from error
     if tokenizer.convert_tokens_to_ids("<image>") != config.image_token_id:

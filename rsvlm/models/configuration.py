@@ -50,7 +50,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         trained_gsd_m: tuple[float, float] | None = None,
         sar_gsd_m: tuple[float, float] | None = None,
         zooms: bool = False,
-        tie_word_embeddings: bool = True,
+        tie_word_embeddings: bool | None = None,
         **kwargs: Any,
     ) -> None:
         """Build the nested configs.
@@ -73,7 +73,8 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
                 optical pictures, m/px; None where it is not known.
             sar_gsd_m: The same of the radar pictures.
             zooms: Whether it was trained to ask for windows.
-            tie_word_embeddings: Whether the output layer shares the embeddings.
+            tie_word_embeddings: Whether the output layer shares the embeddings; None
+                does as the language model does.
             **kwargs: Fields of Transformers' base class.
         """
         self.text_config = _part(text_config, "llama")
@@ -90,6 +91,8 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         self.trained_gsd_m = list(trained_gsd_m) if trained_gsd_m else None
         self.sar_gsd_m = list(sar_gsd_m) if sar_gsd_m else None
         self.zooms = zooms
+        if tie_word_embeddings is None:
+            tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     @property

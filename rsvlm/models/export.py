@@ -26,16 +26,19 @@ from rsvlm.engines.local import LocalEngine
 from rsvlm.errors import CheckpointError
 from rsvlm.geometry import HBB, Window
 from rsvlm.messages import Generation, Message
-from rsvlm.models.bases import WEIGHTS
-from rsvlm.models.checkpoint import find_checkpoint, read_settings_file, save_tensors
+from rsvlm.models.bases import INDEX, WEIGHTS
+from rsvlm.models.checkpoint import (
+    OUTPUT,
+    find_checkpoint,
+    read_settings_file,
+    save_tensors,
+)
 from rsvlm.models.export_card import export_card
 from rsvlm.models.sealed import seal, sealed_template, special_tokens
 from rsvlm.render import View
 
 #: What marks an exported folder; written last.
 MANIFEST = "export.json"
-#: Which file holds which weights.
-INDEX = f"{WEIGHTS}.index.json"
 #: Files that are written anew; all others of a checkpoint are copied.
 WRITTEN = frozenset(
     {"config.json", "generation_config.json", "processor_config.json",
@@ -178,7 +181,8 @@ def exported(
 def _write(engine: LocalEngine, source: Path, target: Path) -> None:
     config, tokenizer = engine.model.config, engine.processor.tokenizer
     state = dict(engine.model.state_dict())
-    del state["lm_head.weight"]  # tied to the embeddings
+    if config.tie_word_embeddings:
+        del state[OUTPUT]
     card = export_card(source, config, engine.name)
     dtype = str(engine.model.dtype).removeprefix("torch.")
     config.bases = config.lora = None

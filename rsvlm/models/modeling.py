@@ -54,7 +54,7 @@ class RSVLMPreTrainedModel(PreTrainedModel):  # type: ignore[misc]  # untyped ba
         cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any
     ) -> Any:
         """Load a folder; frozen parts that it only names come from their assets."""
-        from rsvlm.models.checkpoint import load_from_bases
+        from rsvlm.models.loading import load_from_bases
 
         config = kwargs.get("config")
         if not isinstance(config, RSVLMConfig):

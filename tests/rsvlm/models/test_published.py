@@ -25,9 +25,10 @@ from rsvlm.embedding import Embedder, zero_shot
 from rsvlm.errors import CheckpointError
 from rsvlm.models import published
 from rsvlm.models.bases import base_folder
-from rsvlm.models.checkpoint import image_processor_of, load_model, save_tensors
+from rsvlm.models.checkpoint import image_processor_of, save_tensors
 from rsvlm.models.configuration import RSVLMConfig
 from rsvlm.models.encoder import encode, frozen_encoder
+from rsvlm.models.loading import load_model
 from rsvlm.models.open_clip import twin
 from rsvlm.models.projector import Projector
 from rsvlm.models.published import Published, PublishedEncoder

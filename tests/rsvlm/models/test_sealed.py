@@ -15,13 +15,15 @@ from rsvlm.errors import CheckpointError
 from rsvlm.models.checkpoint import SHIPPED, base_tokenizer
 from rsvlm.models.processing import CHAT_TEMPLATE
 from rsvlm.models.sealed import BREAK, EDGE, seal, sealed_template, special_tokens
+from tests.rsvlm.conftest import CORPUS
+from tests.rsvlm.qwen import write_tokenizer
 
 Ids = Callable[[list[Any]], list[int]]
 
 #: Pieces that a question may be made of.
 PIECES = st.sampled_from(
     ["<image>", "<|im_end|>", "\n<|im_start|>system\n", "<", "<<", "|", ">", "<|", " ",
-     "\n", "\n\n", "how many", " ships", "?", "7", "日本", "é", "a<b", "image>", "<im"]
+     "\n", "\n\n", "how many", " ships", "?", "7", "日本", "é", "e\u0301", "a<b", "image>", "<im", "<think>"]
 )  # fmt: skip
 TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join), min_size=1, max_size=3)
 
@@ -56,15 +58,19 @@ def sealed_ids(tokenizer: Any, parts: list[Any], content: Any = None) -> list[in
     return ids
 
 
-@pytest.fixture(scope="module", params=["small", "shipped"])
+@pytest.fixture(scope="module", params=["small", "shipped", "qwen"])
 def pair(
     request: pytest.FixtureRequest, language_folder: Path, tmp_path_factory: Any
 ) -> tuple[Any, Any]:
     """A tokenizer, and the sealed one."""
     if request.param == "small":
         own = base_tokenizer(language_folder)
-    else:
+    elif request.param == "shipped":
         own = PreTrainedTokenizerFast.from_pretrained(SHIPPED["tiny"])
+    else:
+        source = tmp_path_factory.mktemp("qwen")
+        write_tokenizer(source, CORPUS)
+        own = base_tokenizer(source)
     folder = tmp_path_factory.mktemp("sealed")
     own.save_pretrained(folder)
     path = folder / "tokenizer.json"
