@@ -33,6 +33,7 @@ METRICS: dict[str, str] = {
     "multi_reference": "rsvlm.eval.metrics.region_scores:multi_reference",
     "detection": "rsvlm.eval.metrics.region_scores:detection",
     "segmentation": "rsvlm.eval.metrics.region_scores:segmentation",
+    "region_calibration": "rsvlm.eval.metrics.region_scores:region_calibration",
 }
 
 #: What every metric gets; a protocol cannot set them.

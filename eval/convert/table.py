@@ -18,6 +18,7 @@ from rsvlm.eval.convert import (
     lrsvqa,
     mme_realworld,
     needle,
+    neon,
     nwpu_captions,
     optical_sar,
     places,
@@ -165,6 +166,12 @@ CONVERTERS: dict[str, Converter] = {
         "ours: vhr10/instances_test.json, images_test.tar (writes about 100 MB)",
         vhr10.LICENCE,
         needle.pictures,
+    ),
+    "neon-trees": Converter(
+        neon.convert,
+        "ours: scenes/neon_yell_2019.{jpg,xml}",
+        neon.LICENCE,
+        neon.pictures,
     ),
     "place-questions": Converter(
         places.convert,

@@ -9,6 +9,7 @@ from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.eval.metrics import calibration as measures
 from rsvlm.eval.metrics.answer_scores import mcq_accuracy, vqa_accuracy
 from rsvlm.eval.metrics.assemble import Floats, Indices, in_scope, scored
+from rsvlm.eval.metrics.box_scores import grounding
 from rsvlm.eval.metrics.class_scores import classify, presence
 from rsvlm.eval.metrics.number_scores import count
 from rsvlm.eval.records import Prediction
@@ -24,6 +25,7 @@ JUDGES: Mapping[str, Metric] = {
     "classify": classify,
     "presence": presence,
     "count": count,
+    "grounding": grounding,
 }
 
 

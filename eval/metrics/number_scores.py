@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from rsvlm.errors import SettingsError, UnknownNameError
 from rsvlm.eval.metrics.assemble import Floats, in_scope, scored, text_of
+from rsvlm.eval.metrics.checks import undefined
 from rsvlm.eval.metrics.quantities import read_quantity
 from rsvlm.eval.metrics.vqa import canonicalise
 from rsvlm.eval.records import Prediction
 from rsvlm.eval.scored import Scored, row
 from rsvlm.samples import Sample
 
-CountValue = Literal["exact", "within10", "mae", "rmse"]
+CountValue = Literal["exact", "within10", "mae", "rmse", "relative"]
 
 #: Words for no object at all.
 _NONE = frozenset({"none", "no", "nothing", "nil", "there are none", "there is none"})
@@ -41,12 +42,21 @@ def _rmse(said: Floats, true: Floats) -> float:
     return float(np.sqrt(((np.nan_to_num(said) - true) ** 2).mean()))
 
 
+def _relative(said: Floats, true: Floats) -> float:
+    # Of all objects together: a share of no object would mean nothing.
+    total = float(true.sum())
+    if not total:
+        raise undefined("the relative error", "0 objects")
+    return float(np.abs(np.nan_to_num(said) - true).sum()) / total
+
+
 #: Value -> measure of read (NaN: none) and true counts.
 VALUES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "exact": _exact,
     "within10": _within10,
     "mae": _mae,
     "rmse": _rmse,
+    "relative": _relative,
 }
 
 
@@ -83,12 +93,13 @@ def count(
         predictions: Replies, in the same order.
         protocol: Id of the protocol.
         value: Share that is exact; within 10 % of the true count; mean absolute error
-            or root mean square error, in objects.
+            or root mean square error, in objects; absolute errors as a share of all
+            objects.
         types: Only questions of these types; None: all.
         group_by: Fields whose values are scored apart.
 
     Returns:
-        Rows hold the count that was read and the true one; details all four values and
+        Rows hold the count that was read and the true one; details all values and
         ``lower_is_better``.
 
     Raises:
@@ -128,9 +139,13 @@ def count(
         if value in ("exact", "within10")
         else lambda indices: measure(given[indices], true_counts[indices]),
         details={
-            **{name: f(given, true_counts) for name, f in VALUES.items()},
+            **{
+                name: f(given, true_counts)
+                for name, f in VALUES.items()
+                if name != "relative" or true_counts.any()
+            },
             "bias": float((np.nan_to_num(given) - true_counts).mean()),
-            "lower_is_better": value in ("mae", "rmse"),
+            "lower_is_better": value in ("mae", "rmse", "relative"),
         },
         baselines={
             name: measure(np.full_like(true_counts, number), true_counts)

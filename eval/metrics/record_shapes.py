@@ -18,7 +18,8 @@ from rsvlm.eval.metrics.overlaps import Floats, Indices
 from rsvlm.eval.metrics.pool import Pool, checked_scores, label_indices
 from rsvlm.eval.metrics.rotated import Invalid, from_bounds, polygons
 from rsvlm.eval.records import Box, Prediction
-from rsvlm.samples import Sample
+from rsvlm.geometry import Polygon
+from rsvlm.samples import Sample, Target
 
 #: What boxes are compared as: the box around them, or their four corners.
 Shape = Literal["hbb", "obb"]
@@ -123,7 +124,8 @@ def single_targets(samples: Sequence[Sample], shape: Shape) -> Floats:
 
     Args:
         samples: Samples with one target each.
-        shape: ``obb`` takes the four corners of targets that have them.
+        shape: ``obb`` takes the four corners of targets that have them, else the
+            smallest rectangle around their polygons.
 
     Raises:
         SettingsError: If a sample has no target, or several.
@@ -146,7 +148,16 @@ def _target_corners(samples: Sequence[Sample], shape: Shape) -> tuple[Floats, In
     for row, target in enumerate(targets if shape == "obb" else ()):
         if len(target.polygons) == 1 and len(target.polygons[0]) == 8:
             corners[row] = np.reshape(target.polygons[0], (4, 2))
+        elif target.polygons:
+            corners[row] = _rectangle_around(target)
     return corners, owner
+
+
+def _rectangle_around(target: Target) -> Floats:
+    """Return the corners of the smallest rectangle around the polygons, (4, 2)."""
+    points = np.concatenate([np.reshape(flat, (-1, 2)) for flat in target.polygons])
+    ring = Polygon(tuple((float(x), float(y)) for x, y in points))
+    return np.array(ring.min_area_obb().corners)
 
 
 def reference_pool(
@@ -160,7 +171,7 @@ def reference_pool(
     Args:
         samples: The samples.
         labels: Index of each label, grown in place; None: labels make no difference.
-        shape: ``obb`` takes the four corners of targets that have them.
+        shape: As :func:`single_targets`.
         names: Which labels are the same.
     """
     corners, owner = _target_corners(samples, shape)

@@ -31,6 +31,7 @@ def test_every_benchmark_of_the_plan_is_there() -> None:
         choice rsieval-vqa rsieval-caption lhrs-bench sarlang-vqa sarlang-caption
         rswk-vqa rswk-caption rswk-classify aid ucmerced whu-rs19 eurosat resisc45
         rsscn7 vhr10-presence vhr10-ref vhr10-count vhr10-detect vhr10-seg
+        vhr10-refer vhr10-obb vhr10-refseg vhr10-outline vhr10-reasons neon-trees
         needle-in-a-scene place-questions optical-sar-retrieval
     """
     assert set(wanted.split()) <= set(BENCHMARKS)
@@ -77,7 +78,7 @@ def test_names_of_files_are_names_of_benchmarks() -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("vhr10-seg", 194), ("needle-in-a-scene", 48), ("place-questions", 140),
+    [("vhr10-seg", 194), ("neon-trees", 3), ("needle-in-a-scene", 48), ("place-questions", 140),
      ("optical-sar-retrieval", 512)],
 )  # fmt: skip
 def test_ours_are_made_from_the_data(name: str, count: int, data_folder: Path) -> None:

@@ -192,6 +192,15 @@ def test_a_target_without_corners_is_its_box() -> None:
     assert rotated_grounding(SAMPLES[:1], reply, "p").value == 1.0
 
 
+def test_a_polygon_is_its_smallest_rectangle() -> None:
+    # A square on its corner, with a fifth point on one side.
+    ring = (50, 0, 100, 50, 75, 75, 50, 100, 0, 50)
+    asked = sample("a", (0, 0, 100, 100), ring)
+    reply = said("a", (50, 0, 100, 50, 50, 100, 0, 50))
+    scored = rotated_grounding([asked], [reply], "p", value="miou")
+    assert scored.value == pytest.approx(1)
+
+
 def test_crossing_corners_are_flagged() -> None:
     bow_tie = [said("a", (0, 0, 100, 100, 100, 0, 0, 100)), said("b", parsed=None)]
     scored = rotated_grounding(SAMPLES[:2], bow_tie, "p", value="miou")

@@ -175,7 +175,18 @@ def test_calibration_of_other_metrics_and_values() -> None:
 def test_calibration_needs_confidences() -> None:
     with pytest.raises(SettingsError, match="No reply has a confidence"):
         calibration(DATA, said(*"1234"), "p", of="count")
-    with pytest.raises(UnknownNameError, match="metric to calibrate 'grounding'"):
+    with pytest.raises(UnknownNameError, match="metric to calibrate 'detection'"):
+        calibration(DATA, SURE, "p", of="detection")
+    with pytest.raises(SettingsError, match="0 targets"):
         calibration(DATA, SURE, "p", of="grounding")
     with pytest.raises(UnknownNameError, match="value 'mce'"):
         calibration(DATA, SURE, "p", of="count", value="mce")  # type: ignore[arg-type]
+
+
+def test_errors_as_a_share_of_all_objects() -> None:
+    scored = count(DATA, said("2", "25", "none", "2"), "p", value="relative")
+    assert scored.value == pytest.approx((0 + 5 + 7 + 0) / 31)
+    assert scored.details["lower_is_better"]
+    with pytest.raises(SettingsError):
+        count([sample(0, "0")], said("0"), "p", value="relative")
+    assert "relative" not in count([sample(0, "0")], said("0"), "p").details
