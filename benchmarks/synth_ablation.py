@@ -109,7 +109,7 @@ def train(row: str, given: argparse.Namespace, seed: int, folder: Path) -> Path:
     )
     epochs = round(given.steps / -(-count // recipe.batch))
     recipe = recipe.model_copy(update={"epochs": epochs})
-    run = given.out / f"seed-{seed}" / row
+    run: Path = given.out / f"seed-{seed}" / row
     train_regions(recipe, folder, run, given.out / "features", _say)
     return run
 
@@ -192,7 +192,9 @@ def report(found: dict[str, list[list[dict[str, list[float]]]]]) -> None:
     for kind, label in enumerate(OBJECTS):
         pairs = {row: [together(s) for s in seeds] for row, seeds in found.items()}
         total = int(next(iter(pairs.values()))[0].totals[kind])
-        values = [np.mean([of_class(j, kind) for j in some]) for some in pairs.values()]
+        values = [
+            float(np.mean([of_class(j, kind) for j in some])) for some in pairs.values()
+        ]
         print(f"{label:18} {total:7}  " + "  ".join(f"{v:7.3f}" for v in values))
 
 

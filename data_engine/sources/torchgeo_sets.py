@@ -97,12 +97,13 @@ def read_so2sat(root: Path, split: Split) -> Iterator[Record]:
     if importlib.util.find_spec("h5py") is None:
         raise MissingExtraError("h5py", "torchgeo")
     kind = _torchgeo().So2Sat
+    file = _SO2SAT_FILES[split]
     found = _opened(
-        root,
+        root / file,
         lambda: kind(str(root), "2", _SO2SAT_SPLITS[split], kind.BAND_SETS["s2"]),
     )
     for index in range(len(found)):
-        where = f"{SO2SAT}, {_SO2SAT_FILES[split]}, entry {index}"
+        where = f"{SO2SAT}, {file}, entry {index}"
         patch, label = _item(found, index, where)
         yield _record(
             SO2SAT, f"{split}-{index:06d}.tif", patch * SCALE,
@@ -175,13 +176,13 @@ def _torchgeo() -> Any:
         raise MissingExtraError(str(error.name), "torchgeo") from None
 
 
-def _opened(root: Path, make: Any) -> Any:
+def _opened(path: Path, make: Any) -> Any:
     """Return a data set of torchgeo; its faults become ours."""
     try:
         return make()
     except _FAULTS as error:
         raise ParseError(
-            f"torchgeo cannot read {str(root)!r}: {_line(error)}. "
+            f"torchgeo cannot read {str(path)!r}: {_line(error)}. "
             "Unpack the data set there as its publisher packs it."
         ) from None
 
