@@ -25,6 +25,10 @@ from rsvlm.zooming_prompts import ZOOM_TOOL, prompt
 from rsvlm.zooming_requests import TOOL, UNITS, Request, is_attempt, read_request
 from rsvlm.zooming_windows import widened
 
+#: Tasks whose answers a model of rsvlm gives in place of a request, as it was trained
+#: to; the others have words of their own in which they are asked for.
+SHORT = frozenset({"vqa", "count"})
+
 
 @dataclass
 class ChainZoom:
@@ -86,7 +90,8 @@ class ChainZoom:
         if zoom is not None:
             return (zoom,)
         if not reply.calls and not is_attempt(text):
-            look.reply = reply
+            if able.dialect != "rsvlm" or look.task in SHORT:
+                look.reply = reply
         elif request is None:
             look.warnings.append(
                 "The model asked for a part of the image in a form that cannot be read; "

@@ -280,6 +280,26 @@ def test_many_questions_to_a_model_of_one_picture_stay_apart() -> None:
     assert [m.views[0].image for (m,) in model.calls] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("task", "dialect", "kept"),
+    [
+        ("vqa", "rsvlm", True),
+        ("count", "rsvlm", True),
+        ("caption", "rsvlm", False),
+        ("classify", "rsvlm", False),
+        ("caption", "qwen3", True),
+    ],
+)
+def test_a_model_of_rsvlm_answers_by_the_way_what_it_was_trained_to(
+    task: str, dialect: str, kept: bool
+) -> None:
+    able = Capabilities(together=1, max_side=1000, dialect=dialect)
+    asked = replace(look(), task=task)
+    assert look_closer(ChainZoom(StubEngine(["A port."], [], able)), asked) == []
+    assert (asked.reply is not None) == kept
+    assert asked.warnings == []
+
+
 # servers that know tools
 
 

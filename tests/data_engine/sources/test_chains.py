@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from rasterio.errors import NotGeoreferencedWarning
 
 from rsvlm.data_engine.records import Record
 from rsvlm.data_engine.sources import chains, rsscn7, vhr10
@@ -91,7 +90,7 @@ def red(record: Record) -> tuple[float, float, float, float]:
     return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
 
 
-@pytest.mark.filterwarnings("ignore", category=NotGeoreferencedWarning)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_objects_lie_where_they_are_said_to(root: Path) -> None:
     records = list(chains.read(root, "train"))
     real = [r for r in records if r.meta["labels"] == "upstream"]
@@ -114,7 +113,7 @@ def test_objects_lie_where_they_are_said_to(root: Path) -> None:
     assert side > max(longest)  # at the resolution of the object
 
 
-@pytest.mark.filterwarnings("ignore", category=NotGeoreferencedWarning)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_splits_share_nothing_and_the_test_split_is_empty(root: Path) -> None:
     train, val = (list(chains.read(root, split)) for split in ("train", "val"))
     assert list(chains.read(root, "test")) == []
