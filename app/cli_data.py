@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
+
+from rsvlm.app.cli_data_build import data_build
 
 
 @click.group()
@@ -12,21 +13,7 @@ def data() -> None:
     """Build training and evaluation records, look at them, check them."""
 
 
-@data.command("build")
-@click.argument("recipe")
-@click.option("--data", "root", type=click.Path(file_okay=False), default=None,
-              help="Folder with the source data sets.  [default: $RSVLM_DATA or ../shared/data]")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(file_okay=False))
-@click.option("--seed", default=0, show_default=True)
-@click.option("--use", type=click.Choice(["commercial", "research"]),
-              help="Refuse sources whose terms do not allow it.")  # fmt: skip
-def data_build(recipe: str, root: str | None, out: str, seed: int, use: Any) -> None:
-    """Build the records of RECIPE, a name (smoke, tiny, sensors, aligned) or a TOML file."""
-    from rsvlm.app.settings import data_folder
-    from rsvlm.data_engine.build import build
-
-    build(recipe, data_folder(root), Path(out), seed, _say, use)
-    click.echo(out)
+data.add_command(data_build)
 
 
 @data.command("validate")

@@ -20,9 +20,11 @@ def data_rewrite(
     """Reword captions and questions of FILE with a language model.
 
     A rewrite that adds or loses a number, a class or a place is refused; the sample then
-    stays as it was. Images are not sent.
+    stays as it was. Images are not sent. Exit status 3 where texts were left without a
+    reply.
     """
     import os
+    import sys
 
     from rsvlm.data_engine.rewrite import Rewriter
     from rsvlm.engines.remote import RemoteEngine
@@ -41,6 +43,15 @@ def data_rewrite(
     with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as lines:
         for sample in worker.rewrite(read_samples(file)):
             lines.write(f"{stamped(sample)}\n")
+    rates = worker.rates
+    if worker.error is not None and rates.unanswered == rates.asked:
+        draft.unlink()
+        raise worker.error
     os.replace(draft, out)
-    click.echo(str(worker.rates), err=True)
+    click.echo(str(rates), err=True)
     click.echo(out)
+    if worker.error is not None:
+        click.echo(
+            f"{rates.unanswered} texts stay as they were: {worker.error}", err=True
+        )
+        sys.exit(3)

@@ -1,42 +1,60 @@
 """Builds a folder of training and evaluation samples from a recipe.
 
 The folder holds ``images/``, one JSONL file a split, ``run.json`` and, where there are
-filters, ``dropped.jsonl``. The same recipe, inputs and seed give the same bytes;
-``run.json`` alone also tells when it was made.
+filters, ``dropped.jsonl``. The same recipe, inputs and seed give the same bytes, however
+many processes share the work and however often it was broken off; ``run.json`` alone also
+tells when it was made.
 
-Every source is read twice, one image at a time: once to see which classes there are and
-what has to be left out, once to compose. So memory does not grow with the images.
+Records are read once, chunk by chunk (:mod:`rsvlm.data_engine.collecting`). What is kept
+of them shows which classes there are and what has to be left out; then every chunk
+becomes samples (:mod:`rsvlm.data_engine.composing`). Memory does not grow with the
+records; filters keep about 1.5 KB an image.
 """
 
-import importlib.metadata
+import errno
 import json
-import os
-import platform
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from rsvlm.data_engine.captions_sensors import NAMED
-from rsvlm.data_engine.compose import compose
-from rsvlm.data_engine.compose_search import text_search
-from rsvlm.data_engine.filters import Dropped, Filters, Sieve, dropped_rows
+from rsvlm.data_engine.build_run import (
+    accounts,
+    identity_of,
+    mixed,
+    stated,
+    tree,
+    utc,
+)
+from rsvlm.data_engine.collecting import SEEN, Limit, collects, read_seen, take_in
+from rsvlm.data_engine.composing import COUNTS, SAMPLES, Compose, Search, read_counts
+from rsvlm.data_engine.filters import Dropped, Sieve, dropped_rows
 from rsvlm.data_engine.licences import Use, require
-from rsvlm.data_engine.phrases import canonical_name
+from rsvlm.data_engine.pools import Here, Pool
 from rsvlm.data_engine.recipes import RECIPES, Recipe, Taken, find_recipe, taken
-from rsvlm.data_engine.records import SPLITS, Record, Split
-from rsvlm.data_engine.writer import image_path
+from rsvlm.data_engine.records import SPLITS, Split
+from rsvlm.data_engine.reworded import REWORDED, Rewording, reword
+from rsvlm.data_engine.spool import (
+    WORK,
+    Chunk,
+    held,
+    join,
+    sweep,
+    write_json,
+    write_lines,
+)
+from rsvlm.engines.base import Engine
 from rsvlm.errors import SettingsError
-from rsvlm.samples import Sample, stamped
-from rsvlm.training.run import revision
 
-__all__ = ["PACKAGES", "RECIPES", "Recipe", "build"]
+__all__ = ["RECIPES", "Recipe", "build"]
 
-#: Packages whose version can change what is built.
-PACKAGES = ("rsvlm", "numpy", "pillow", "pydantic")
 #: Splits by how much they count: of two images of one scene, the first one stays.
 BY_RANK: tuple[Split, ...] = ("test", "val", "train")
+#: Seconds between two lines that tell how far it is.
+EVERY_S = 10.0
 
 Say = Callable[[str], None]
 
@@ -48,64 +66,102 @@ def build(
     seed: int = 0,
     progress: Say | None = None,
     use: Use | None = None,
-) -> None:
-    """Write the samples of a recipe.
+    *,
+    pool: Pool | None = None,
+    limit: int | None = None,
+    rewriter: Engine | None = None,
+) -> Mapping[str, Any]:
+    """Write the samples of a recipe; go on where a build of the same was broken off.
 
     Args:
         recipe: Name of a recipe, or path of a TOML file.
         data: Folder that holds one folder a source.
-        out: Folder to write; files of an earlier build are replaced.
+        out: Folder to write.
         seed: Draws wordings and absent classes; never the split.
         progress: Called with a line of text now and then.
         use: What the samples are for; sources that do not allow it are refused.
+        pool: Where the work is done; in this process by default.
+        limit: Most images of a source and split, spread over all of them.
+        rewriter: Rewords captions and questions of the training split.
+
+    Returns:
+        What ``run.json`` holds.
 
     Raises:
         UnknownNameError: If there is no such recipe, source or setting.
-        SettingsError: If the data folder lacks a file, ``out`` is a file, or a source
-            does not allow the use.
+        SettingsError: If the data folder lacks a file, ``out`` is a file, holds another
+            build or is on a full disk, or a source does not allow the use.
         ParseError: If an input does not hold what its format requires.
+        EngineError: If a process of the pool was killed.
     """
     start = time.time()
+    say = progress or (lambda line: None)
     chosen, folder = find_recipe(recipe)
-    sources = taken(chosen, folder, data)
+    every = taken(chosen, folder, data.absolute())
+    sources = [s for s in every if not s.entry.optional or s.is_there]
+    absent = [s.name for s in every if s not in sources]
+    if not sources:
+        raise SettingsError(
+            f"None of the sources of the recipe {chosen.name!r} is in {str(data)!r}: "
+            f"{', '.join(absent)}. Name the folder that holds them with --data."
+        )
+    for name in absent:
+        say(f"{name}: not there, left out")
     require(use, {source.name: source.terms for source in sources})
     inputs = {key: value for s in sources for key, value in s.hashes().items()}
+    plan = _Plan(chosen, folder, sources, out.absolute(), seed, limit, rewriter, say)
+    identity = identity_of(chosen, absent, inputs, seed, limit, rewriter)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with held(out):
+            done = accounts(out, identity)
+            if done is not None:
+                say(f"{out}: already built from the same, nothing to do")
+            else:
+                sweep(out)
+                facts = _made(plan, pool or Here())
+                licences = {source.name: source.licence for source in sources}
+                terms = {source.name: stated(source.terms) for source in sources}
+                done = identity | {"use": use, "licences": licences, "terms": terms}
+                done |= facts
+                done |= {"start": utc(start), "end": utc(time.time())}
+                write_json(out / "run.json", done)
+            shutil.rmtree(out / WORK, ignore_errors=True)
     except FileExistsError:
         raise SettingsError(
             f"{str(out)!r} is a file. Name a folder to write to with --out."
         ) from None
-    # It marks a complete folder, so it goes first and comes back last.
-    (out / "run.json").unlink(missing_ok=True)
-    view = _overview(sources, chosen.filters, folder, progress or (lambda line: None))
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for split in SPLITS:
-        lines = (
-            _counted(sample, counts)
-            for source in sources
-            for sample in _samples(source, split, seed, view, out)
-        )
-        _write_lines(out / f"{split}.jsonl", lines)
-    run = {
-        "recipe": chosen.model_dump(mode="json", exclude_defaults=True),
-        "seed": seed,
-        "use": use,
-        "inputs": inputs,
-        "licences": {source.name: source.licence for source in sources},
-        "terms": {s.name: _terms(s) for s in sources},
-        "counts": _tree(counts),
-        "filters": view.sieve.report() if view.sieve else None,
-        "revision": revision(),
-        "packages": _versions(),
-        "start": _utc(start),
-        "end": _utc(time.time()),
-    }
-    if view.sieve:
-        rows = dropped_rows(view.sieve.dropped.values())
-        texts = (json.dumps(row, ensure_ascii=False) for row in rows)
-        _write_lines(out / "dropped.jsonl", texts)
-    _write(out / "run.json", (json.dumps(run, indent=1) + "\n").encode())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SettingsError(
+            f"The disk that holds {str(out)!r} is full. What is finished is kept: make "
+            "room and run the same command again to go on."
+        ) from None
+    return done
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is built, and where."""
+
+    recipe: Recipe
+    folder: Path
+    sources: Sequence[Taken]
+    out: Path
+    seed: int
+    limit: int | None
+    rewriter: Engine | None
+    say: Say
+
+    def chunks(self, split: Split, number: int) -> list[Chunk]:
+        """Return the chunks of a source and split; all have been collected."""
+        found: list[Chunk] = []
+        while (
+            (chunk := Chunk(split, number, len(found))).path(self.out, SEEN).is_file()
+        ):
+            found.append(chunk)
+        return found
 
 
 @dataclass
@@ -113,119 +169,134 @@ class _Overview:
     """What is known of all records before the first one is composed."""
 
     sieve: Sieve | None
-    frequency: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-
-    def kept(self, source: Taken, split: Split) -> Iterator[Record]:
-        """Yield the records of a source that stay, as they are composed."""
-        for record in source.read(split):
-            if self.sieve is None:
-                yield record
-            elif self.sieve.stays(record, split):
-                mended = self.sieve.mended(record, split)
-                yield self.sieve.agreeing(self.sieve.paired(mended, split), split)
+    chunks: list[Chunk] = field(default_factory=list)
+    searched: set[tuple[Split, int]] = field(default_factory=set)
+    frequency: dict[tuple[Split, int], Counter[str]] = field(default_factory=dict)
 
 
-def _overview(
-    sources: Sequence[Taken], filters: Filters | None, folder: Path, say: Say
-) -> _Overview:
-    sieve = Sieve(filters) if filters else None
-    classes: dict[tuple[str, str, str], frozenset[str]] = {}
-    if sieve:
-        sieve.look_at_evaluation(folder)
+def _made(plan: _Plan, pool: Pool) -> dict[str, Any]:
+    """Write everything but ``run.json``; return what stands in it."""
+    _collect(plan, pool)
+    view = _overview(plan)
+    _compose(plan, view, pool)
+    rewording = reword(plan.rewriter, plan.out, view.chunks, plan.say)
+    facts = _joined(plan, view, rewording)
+    if view.sieve:
+        facts["filters"] = view.sieve.report()
+        facts["leaks"] = view.sieve.leaks()
+        rows = dropped_rows(view.sieve.dropped.values())
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+        write_lines(plan.out / "dropped.jsonl", lines)
+    return facts
+
+
+def _collect(plan: _Plan, pool: Pool) -> None:
+    limit = Limit(plan.limit, plan.seed) if plan.limit else None
+    jobs = (
+        job
+        for split in BY_RANK
+        for number, source in enumerate(plan.sources)
+        for job in collects(source, number, split, plan.out, plan.recipe.filters, limit)
+    )
+    count, told = 0, time.monotonic()
+    for _, _, images in pool.run(jobs):
+        count += images
+        if time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            plan.say(f"{count} images read")
+
+
+def _overview(plan: _Plan) -> _Overview:
+    filters = plan.recipe.filters
+    view = _Overview(Sieve(filters) if filters else None)
+    if view.sieve:
+        view.sieve.look_at_evaluation(plan.folder)
     for split in BY_RANK:
-        for source in sources:
+        for number, source in enumerate(plan.sources):
             count = 0
-            for record in source.read(split):
-                count += 1
-                if sieve:
-                    record = sieve.mended(record, split, is_counted=True)
-                    sieve.look(record, split)
-                classes[split, source.name, record.name] = _classes(record)
-            say(f"{source.name} {split}: {count} images")
-    dropped: dict[tuple[str, str, str], Dropped] = {}
-    if sieve:
-        sieve.decide()
-        dropped = sieve.dropped
-        say(f"left out: {len(dropped)} images")
-    view = _Overview(sieve)
-    for key, names in classes.items():
-        if key not in dropped:
-            view.frequency.setdefault(key[:2], Counter()).update(names)
+            for chunk in plan.chunks(split, number):
+                seen = read_seen(chunk, plan.out)
+                count += len(seen["images"])
+                view.chunks.append(chunk)
+                if view.sieve:
+                    take_in(view.sieve, seen)
+                if split == "test" and seen["pieces"]:
+                    view.searched.add((split, number))
+            plan.say(f"{source.name} {split}: {count} images")
+    if view.sieve:
+        view.sieve.decide()
+        plan.say(f"left out: {len(view.sieve.dropped)} images")
+    dropped = view.sieve.dropped if view.sieve else {}
+    for chunk in view.chunks:
+        shown = view.frequency.setdefault((chunk.split, chunk.source), Counter())
+        name = plan.sources[chunk.source].name
+        for image, classes in read_seen(chunk, plan.out)["images"].items():
+            if (chunk.split, name, image) not in dropped:
+                shown.update(classes)
     return view
 
 
-def _samples(
-    source: Taken, split: Split, seed: int, view: _Overview, out: Path
-) -> Iterator[Sample]:
-    frequency = dict(view.frequency.get((split, source.name), {}))
-    pieces = []
-    for record in view.kept(source, split):
-        _write(out / image_path(record), record.image)
-        yield from compose(record, split, seed, frequency)
-        if split == "test" and record.is_piece:
-            pieces.append(record)
-    yield from text_search(pieces, split)
+def _compose(plan: _Plan, view: _Overview, pool: Pool) -> None:
+    count, told = 0, time.monotonic()
+    for samples in pool.run(_composes(plan, view)):
+        count += samples
+        if time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            plan.say(f"{count} samples written")
 
 
-def _classes(record: Record) -> frozenset[str]:
-    """Return the canonical object and land-cover classes that an image shows."""
-    names = {canonical_name(target.label) for target in record.targets}
-    names |= {name for name, share in record.cover.items() if share >= NAMED}
-    return frozenset(names)
+def _composes(plan: _Plan, view: _Overview) -> Iterator[Callable[[], int]]:
+    """Yield the pieces of work that are not done yet; note the chunks of searches."""
+    gone: dict[tuple[str, str], dict[tuple[str, str, str], Dropped]] = {}
+    for key, item in (view.sieve.dropped if view.sieve else {}).items():
+        gone.setdefault(key[:2], {})[key] = item
+    for chunk in view.chunks:
+        if not chunk.path(plan.out, COUNTS).is_file():
+            yield Compose(
+                plan.out,
+                chunk,
+                plan.seed,
+                dict(view.frequency[chunk.split, chunk.source]),
+                plan.recipe.filters,
+                gone.get((chunk.split, plan.sources[chunk.source].name), {}),
+            )
+    for split, number in sorted(view.searched):
+        chunks = plan.chunks(split, number)
+        chunk = Chunk(split, number, len(chunks))
+        if not chunk.path(plan.out, COUNTS).is_file():
+            dropped = gone.get((split, plan.sources[number].name), {})
+            names = frozenset(name for _, _, name in dropped)
+            yield Search(plan.out, chunk, tuple(chunks), names)
 
 
-def _counted(sample: Sample, counts: Counter[tuple[str, str, str]]) -> str:
-    counts[sample.split, sample.source, sample.task] += 1
-    return stamped(sample)
-
-
-def _terms(source: Taken) -> dict[str, str] | None:
-    terms = source.terms
-    if terms is None:
-        return None
-    return {
-        "spdx": terms.spdx,
-        "use": terms.use,
-        "attribution": terms.attribution,
-    }
-
-
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
-    """Write a text file line by line so that it is either whole or not there."""
-    draft = path.with_name(f".{path.name}.part")
-    with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-        for line in lines:
-            file.write(f"{line}\n")
-    os.replace(draft, path)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(data)
-    os.replace(draft, path)
-
-
-def _tree(
-    counts: Counter[tuple[str, str, str]],
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Return split -> source -> task -> number of samples."""
-    tree: dict[str, dict[str, dict[str, int]]] = {}
-    for (split, source, task), count in sorted(counts.items()):
-        tree.setdefault(split, {}).setdefault(source, {})[task] = count
-    return tree
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+def _joined(
+    plan: _Plan, view: _Overview, rewording: Rewording | None
+) -> dict[str, Any]:
+    """Join the samples of all chunks into a file a split; return their numbers."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    searches = [
+        Chunk(split, number, len(plan.chunks(split, number)))
+        for split, number in view.searched
+    ]
+    for split in SPLITS:
+        # Sources in the order of the recipe, of each its chunks, then its searches.
+        chunks = sorted(c for c in (*view.chunks, *searches) if c.split == split)
+        for chunk in chunks:
+            made = read_counts(chunk, plan.out)
+            name = plan.sources[chunk.source].name
+            for task, count in made["tasks"].items():
+                counts[split, name, task] += count
+            for *key, count in made["counts"]:
+                if view.sieve:
+                    view.sieve.counts[key[0], key[1], key[2]] += count
+        is_reworded = rewording is not None and split == "train"
+        ending = REWORDED if is_reworded else SAMPLES
+        parts = (chunk.path(plan.out, ending) for chunk in chunks)
+        join(plan.out / f"{split}.jsonl", parts)
+    numbers = tree(counts)
+    facts: dict[str, Any] = {"counts": numbers, "filters": None}
+    if rewording:
+        facts["rewrites"] = rewording.fields()
+    if plan.recipe.mix:
+        facts["mix"] = mixed(plan.recipe.mix, numbers)
+    return facts

@@ -29,6 +29,7 @@ from rsvlm.data_engine.records import Record, Sensor, Split, missing
 from rsvlm.data_engine.sources import SOURCES, Source
 from rsvlm.data_engine.tiles import cut
 from rsvlm.errors import ParseError, SettingsError, UnknownNameError
+from rsvlm.training.mix import Mix
 from rsvlm.training.run import Recipe as TrainingRecipe
 from rsvlm.training.run import load_recipe
 
@@ -48,6 +49,7 @@ class Entry(TrainingRecipe):
     sensor: Sensor | None = Field(None, description="what took the images")
     gsd_m: float | None = Field(None, gt=0, description="m/px, where all share it")
     tile: int | None = Field(None, ge=64, description="side of tiles, px")
+    optional: bool = Field(False, description="left out where its files are not there")
 
 
 class Recipe(TrainingRecipe):
@@ -56,6 +58,7 @@ class Recipe(TrainingRecipe):
     name: str = ""
     sources: tuple[Entry, ...] = Field(min_length=1)
     filters: Filters | None = None
+    mix: Mix | None = Field(None, description="how sources share an epoch of training")
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -65,6 +68,8 @@ class Recipe(TrainingRecipe):
         return tuple({"kind": s} if isinstance(s, str) else s for s in sources)
 
 
+#: Sources of real images that the recipe "large" takes where they are there.
+REAL = ("optical_sar", "sar_acd", "floods", "vhr10", "rsscn7", "neon", "pasted")
 #: Recipes that ship.
 RECIPES = {
     recipe.name: recipe
@@ -79,8 +84,54 @@ RECIPES = {
             name="aligned",
             sources=("optical_sar", "sar_acd", "floods", "vhr10", "rsscn7"),
         ),
+        Recipe(
+            name="large",
+            sources=(
+                *({"kind": kind, "optional": True} for kind in REAL),
+                "synth",
+                "synth-sar",
+            ),
+            filters=Filters(blank=False, geometry=False, within=False),
+        ),
     )
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a recipe makes of the records of a source.
+
+    Attributes:
+        name: What its samples call it.
+        licence: Terms that its samples carry.
+        entry: How it is taken in.
+    """
+
+    name: str
+    licence: str
+    entry: Entry
+
+    def shaped(self, record: Record) -> Iterator[Record]:
+        """Yield a record as the recipe wants it, or the tiles of it.
+
+        Raises:
+            SettingsError: If a setting does not fit the source.
+            ParseError: If the image cannot be decoded.
+        """
+        partner = record.partner
+        whole = replace(
+            record,
+            source=self.name,
+            licence=self.licence,
+            sensor=self.entry.sensor or record.sensor,
+            gsd_m=self.entry.gsd_m or record.gsd_m,
+            partner=partner
+            and replace(partner, source=self.name, licence=self.licence),
+        )
+        if self.entry.tile is None:
+            yield whole
+        else:
+            yield from cut(whole, self.entry.tile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +156,18 @@ class Taken:
         return self.entry.licence or self.source.licence
 
     @property
+    def shape(self) -> Shape:
+        """What is made of its records."""
+        return Shape(self.name, self.licence, self.entry)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all of its files are."""
+        return self.root.is_dir() and all(
+            next(self.root.glob(pattern), None) for pattern in self.source.files
+        )
+
+    @property
     def terms(self) -> Terms | None:
         """What its terms allow, None where that is not known."""
         if self.entry.licence:
@@ -121,19 +184,7 @@ class Taken:
             ParseError: If a file does not hold what its format requires.
         """
         for record in self.source.read(self.root, split):
-            whole = replace(
-                record,
-                source=self.name,
-                licence=self.licence,
-                sensor=self.entry.sensor or record.sensor,
-                gsd_m=self.entry.gsd_m or record.gsd_m,
-                partner=record.partner
-                and replace(record.partner, source=self.name, licence=self.licence),
-            )
-            if self.entry.tile is None:
-                yield whole
-            else:
-                yield from cut(whole, self.entry.tile)
+            yield from self.shape.shaped(record)
 
     def hashes(self) -> Mapping[str, str]:
         """Return "source/file" -> SHA-256 of the files that it reads.
@@ -190,7 +241,7 @@ def taken(recipe: Recipe, folder: Path, data: Path) -> list[Taken]:
         data: Folder that holds one folder a source, for those without a path.
 
     Raises:
-        UnknownNameError: If there is no source of a kind.
+        UnknownNameError: If there is no source of a kind, or the mix names none of them.
         SettingsError: If two have one name, or own labels come without terms.
     """
     found: list[Taken] = []
@@ -215,6 +266,10 @@ def taken(recipe: Recipe, folder: Path, data: Path) -> list[Taken]:
             )
         root = folder / entry.path if entry.path else source.root(data)
         found.append(Taken(name, source, root, entry))
+    names = [source.name for source in found]
+    for name in (*recipe.mix.weights, *recipe.mix.caps) if recipe.mix else ():
+        if name not in names:
+            raise UnknownNameError("source of the mix", name, names)
     return found
 
 

@@ -86,6 +86,7 @@ class Record:
             for it as a pair.
         chain: Whether it is asked about as the first picture of a zoom-in chain.
         meta: What the samples say about their labels.
+        digest: SHA-256 of the file where ``image`` is not held.
     """
 
     image: bytes
@@ -113,6 +114,7 @@ class Record:
     is_piece: bool = False
     chain: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
 
 def hold_out(groups: Sequence[Sequence[str]], count: int, salt: str) -> frozenset[str]:

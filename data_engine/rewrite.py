@@ -33,8 +33,10 @@ LONGER, MORE = 2.5, 40
 FEW, STRANGE = 2, 0.25
 #: Samples that are asked for at a time.
 BATCH = 32
-#: After so many failures without a reply the server is not asked any more.
+#: After so many texts in a row without a reply the server is not asked any more.
 MOST_FAILURES = 8
+#: What a text without a reply is counted as.
+NO_REPLY = "no reply"
 
 _PROMPT = """Reword this {what} about an aerial or satellite image. Keep its meaning: the \
 same objects, the same numbers, the same places, the same colours and sizes. Add nothing \
@@ -57,6 +59,11 @@ class Rates:
     kept: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def unanswered(self) -> int:
+        """Texts without a reply."""
+        return self.refused[NO_REPLY]
+
     def __str__(self) -> str:
         share = self.kept / self.asked if self.asked else 0.0
         why = ", ".join(f"{reason} {n}" for reason, n in self.refused.most_common())
@@ -64,7 +71,14 @@ class Rates:
 
 
 class Rewriter:
-    """Rewords the texts of samples."""
+    """Rewords the texts of samples.
+
+    A server that does not answer stops nothing: texts stay as they are, and are counted.
+
+    Attributes:
+        rates: What became of the rewrites.
+        error: The last failure of the server, None where it never failed.
+    """
 
     def __init__(
         self, engine: Engine, memory: Path | None = None, threads: int = 8
@@ -82,17 +96,14 @@ class Rewriter:
         """
         self.engine = engine
         self.rates = Rates()
+        self.error: EngineError | None = None
         self._threads = threads
         self._memory = memory
         self._known = _read(memory) if memory else {}
         self._failures = 0
 
     def rewrite(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the samples in order, reworded where the rewrite is faithful.
-
-        Raises:
-            EngineError: If the server fails from the start.
-        """
+        """Yield the samples in order, reworded where the rewrite is faithful."""
         rest = iter(samples)
         with ThreadPoolExecutor(self._threads) as pool:
             while batch := list(islice(rest, BATCH)):
@@ -131,11 +142,13 @@ class Rewriter:
             return sample
         self.rates.asked += 1
         if isinstance(reply, EngineError):
+            # What is not even asked any more says nothing about why.
+            if self._failures < MOST_FAILURES:
+                self.error = reply
             self._failures += 1
-            if self.rates.asked == self._failures >= MOST_FAILURES:
-                raise reply
-            self.rates.refused["no reply"] += 1
+            self.rates.refused[NO_REPLY] += 1
             return sample
+        self._failures = 0
         self._remember(_key(self.engine, sample, text), reply)
         new = " ".join(reply.strip().strip('"').split())
         if reason := refusal(sample, text, new):

@@ -29,7 +29,7 @@ def image_ref(record: Record) -> ImageRef:
         height=record.height,
         sensor=record.sensor,
         gsd_m=record.gsd_m,
-        sha256=sha256(record.image).hexdigest(),
+        sha256=record.digest or sha256(record.image).hexdigest(),
         crs=record.crs,
         transform=record.transform,
         bounds_lonlat=record.bounds_lonlat,

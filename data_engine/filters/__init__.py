@@ -8,6 +8,7 @@ validation, that before training; within a split the one that comes first.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,9 @@ class Filters(BaseModel):
     blank: bool = Field(True, description="leave out images that show nothing")
     geometry: bool = Field(True, description="clip or leave out broken objects")
     exact: bool = Field(True, description="leave out copies of a file")
+    within: bool = Field(
+        True, description="leave out copies within a split too, not leaks alone"
+    )
     near: float | None = Field(
         0.95, gt=0, le=1, description="correlation of thumbnails of near copies"
     )
@@ -81,6 +85,8 @@ class Dropped:
 @dataclass
 class Sieve:
     """Looks at every record of a build, then says which stay.
+
+    Several may look at a part each; one of them then takes in what the others found.
 
     Attributes:
         counts: (filter, source, split) -> images, objects or captions.
@@ -151,6 +157,29 @@ class Sieve:
                 place = ref.bounds_lonlat or bounds
                 self._add(print_of(data, view, place, AGAINST, name, ref.path), view)
 
+    def seen(self) -> list[Print]:
+        """Return what was kept of the images, in the order that they were looked at."""
+        self._encode()
+        return self._prints
+
+    def take(
+        self,
+        prints: Iterable[Print],
+        dropped: Iterable[Dropped],
+        counts: Mapping[tuple[str, str, str], int],
+    ) -> None:
+        """Take in what another one found in images that come after those of this one.
+
+        Args:
+            prints: What it kept of them.
+            dropped: What it left out.
+            counts: Its counts, but for the images that it left out.
+        """
+        self._prints += prints
+        for item in dropped:
+            self._drop(item)
+        self.counts.update(counts)
+
     def decide(self) -> None:
         """Compare all images and leave out those that another stands for."""
         self._encode()
@@ -163,11 +192,13 @@ class Sieve:
             item = self._prints[j]
             if not staying or item.split == AGAINST:
                 continue
-            gone.add(j)
             # A leak is the graver fault: it is named where both are found.
             leaks = [
                 pair for pair in staying if self._prints[pair[0]].split != item.split
             ]
+            if not leaks and not self.settings.within:
+                continue
+            gone.add(j)
             i, reason = (leaks or staying)[0]
             kind = "leak" if leaks else "duplicate"
             other = "/".join(self._prints[i].key)
@@ -208,6 +239,11 @@ class Sieve:
                 tree.setdefault(name, {}).setdefault(source, {})[split] = count
         return tree
 
+    def leaks(self) -> dict[str, int]:
+        """Return the number of images compared, and of those left out as a leak."""
+        found = sum(item.filter == "leak" for item in self.dropped.values())
+        return {"images": len(self._prints), "left out": found}
+
     def _pairs(self) -> Iterator[tuple[int, int, str]]:
         if not self._prints:
             return
@@ -246,16 +282,25 @@ class Sieve:
 
     def _encoders(self) -> "Embedder":
         if self._encoder is None:
-            from rsvlm.models.aligned import AlignedEncoder
-            from rsvlm.models.checkpoint import find_checkpoint
-
-            folder = find_checkpoint(self.settings.encoder)
-            self._encoder = AlignedEncoder.load(folder)
+            self._encoder = _loaded(self.settings.encoder)
         return self._encoder
 
     def _drop(self, item: Dropped) -> None:
         self.dropped[item.split, item.source, item.name] = item
         self.counts[item.filter, item.source, item.split] += 1
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str) -> "Embedder":
+    """Return the encoders of a checkpoint; a process loads them once."""
+    import torch
+
+    from rsvlm.models.aligned import AlignedEncoder
+    from rsvlm.models.checkpoint import find_checkpoint
+
+    # Sums depend on how many threads share them: a vector must not.
+    torch.set_num_threads(1)
+    return AlignedEncoder.load(find_checkpoint(name))
 
 
 def dropped_rows(dropped: Iterable[Dropped]) -> Sequence[Mapping[str, str]]:

@@ -108,10 +108,14 @@ def test_leaks_are_left_out_and_listed(mine: Any) -> None:
 def test_two_builds_are_equal_and_follow_labels(mine: Any) -> None:
     _, first = _build(mine)
     lines = (mine.root / "out/train.jsonl").read_bytes()
+    (mine.root / "out").rename(mine.root / "first")
     _, second = _build(mine)
     assert (mine.root / "out/train.jsonl").read_bytes() == lines
     assert first["inputs"] == second["inputs"]
     mine.text("mine/train/labelTxt/a.txt", "10 10 20 10 20 20 10 20 plane 0\n")
+    with pytest.raises(SettingsError, match="holds a build with other input files"):
+        _build(mine)
+    (mine.root / "out").rename(mine.root / "second")
     _, third = _build(mine)
     assert third["inputs"] != first["inputs"]
 

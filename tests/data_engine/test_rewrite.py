@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rsvlm.data_engine.rewrite import MOST_FAILURES, Rewriter, refusal
+from rsvlm.data_engine.rewrite import BATCH, MOST_FAILURES, Rewriter, refusal
 from rsvlm.engines.remote import RemoteEngine
 from rsvlm.engines.remote_settings import read_settings
 from rsvlm.errors import EngineError, ParseError
@@ -146,11 +146,26 @@ def test_a_server_that_fails_now_and_then_costs_a_rewrite(serve: Any) -> None:
     assert rewriter.rates.refused["no reply"] == 1
 
 
-def test_a_server_that_never_answers_stops_the_build(serve: Any) -> None:
+def test_a_server_that_never_answers_costs_nothing_but_rewrites(serve: Any) -> None:
     server = serve(lambda text: None)
-    samples = [_sample(n) for n in range(3 * MOST_FAILURES)]
-    with pytest.raises(EngineError):
-        list(Rewriter(server.engine, threads=1).rewrite(samples))
+    samples = [_sample(n) for n in range(40)]
+    rewriter = Rewriter(server.engine, threads=1)
+    assert list(rewriter.rewrite(samples)) == samples
+    assert rewriter.rates.unanswered == rewriter.rates.asked == 40
+    assert isinstance(rewriter.error, EngineError)
+    assert MOST_FAILURES <= len(server.asked) <= BATCH  # then it is given up
+
+
+def test_failures_that_do_not_follow_each_other_are_no_reason_to_give_up(
+    serve: Any,
+) -> None:
+    server = serve(lambda text: None if "bridge" in text else "Two vessels.")
+    texts = ["A bridge."] * (MOST_FAILURES - 1) + ["Two ships."]
+    samples = [_sample(n, text=text) for n, text in enumerate(texts * 12)]
+    rewriter = Rewriter(server.engine, threads=1)
+    list(rewriter.rewrite(samples))
+    assert rewriter.rates.kept == 12
+    assert len(server.asked) == len(samples)
 
 
 @pytest.mark.parametrize(
