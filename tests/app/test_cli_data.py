@@ -118,10 +118,8 @@ def test_licences_of_a_build(built: Path, tmp_path: Path) -> None:
     assert "synthetic         commercial  CC0-1.0" in result.stdout
     assert "Nobody has to be named." in result.stdout
     fields = json.loads(_run("licences", str(built), "--json").stdout)
-    assert {row["source"] for row in fields["sources"]} == {
-        "synthetic",
-        "synthetic_pairs",
-    }
+    kinds = {entry.kind for entry in RECIPES["smoke"].sources}
+    assert {row["source"] for row in fields["sources"]} == kinds
     assert sum(row["samples"] for row in fields["sources"]) > 500
     result = _run("licences", str(tmp_path))
     assert result.exit_code == 1
