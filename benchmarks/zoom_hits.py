@@ -288,10 +288,13 @@ def main() -> None:
     )
     parser.add_argument("--looks", type=int, default=12, help="of the second stage")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--results", default="results.jsonl", help="file in OUT; another one a model"
+    )
     parser.add_argument("--report", action="store_true", help="print the table only")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    results = given.out / "results.jsonl"
+    results = given.out / given.results
     if given.report:
         report(results)
         return
