@@ -396,3 +396,24 @@ def test_windows_have_a_place_on_the_earth() -> None:
     bounds = bounds_of(place, HBB(0, 0, 10, 20))
     assert bounds == pytest.approx((10.0, 48.0, 11.0, 50.0))
     assert bounds_of(None, HBB(0, 0, 10, 20)) is None
+
+
+def test_the_second_question_encodes_its_own_phrase_only() -> None:
+    policy = search(Grid(20))
+    told: list[int] = []
+
+    class Counting(Words):
+        def encode_text(self, texts: Sequence[str]) -> Vectors:
+            told.append(len(texts))
+            return super().encode_text(texts)
+
+    policy.embedder = Counting()
+    one, two = look("Where is the ship?"), look("Where is the barge?")
+    first = look_closer(policy, one)
+    few = told[-1]
+    assert sum(told) > 40 * few
+    told.clear()
+    look_closer(policy, two)
+    assert told == [few]
+    alone = look_closer(search(Grid(20)), look())
+    assert [v.window.box for v in alone] == [v.window.box for v in first]
