@@ -112,10 +112,12 @@ class Group:
     Attributes:
         samples: The samples.
         files: Path of an image, as the samples name it -> the encoded file.
+        members: The same paths -> the member of the shard that holds the file.
     """
 
     samples: tuple[Sample, ...]
     files: Mapping[str, bytes]
+    members: Mapping[str, str]
 
 
 def to_json(sample: Sample) -> str:
@@ -231,9 +233,10 @@ def read_shard(path: Path) -> Iterator[Group]:
 def _group(data: bytes, held: Mapping[str, bytes], where: str) -> Group:
     try:
         fields = json.loads(data)
-        names, rows = dict(fields["images"]), list(fields["samples"])
-        files = {str(path): held[name] for path, name in names.items()}
-    except (ValueError, TypeError, KeyError) as error:
+        rows = list(fields["samples"])
+        members = {str(path): str(name) for path, name in fields["images"].items()}
+        files = {path: held[name] for path, name in members.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ParseError(
             f"{where}: {error!s:.100} is missing or of another form. "
             "Write the shard again."
@@ -242,4 +245,4 @@ def _group(data: bytes, held: Mapping[str, bytes], where: str) -> Group:
         parse_sample(json.dumps(row), f"{where}[{number}]")
         for number, row in enumerate(rows)
     )
-    return Group(samples, files)
+    return Group(samples, files, members)

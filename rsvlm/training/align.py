@@ -11,6 +11,7 @@ Source:
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from rsvlm.errors import SettingsError
 from rsvlm.models.aligned import ALIGN_FILE, AlignedEncoder, save_aligned
 from rsvlm.models.checkpoint import SHIPPED, load_tensors
 from rsvlm.models.precision import mixed_precision
-from rsvlm.samples import read_samples
 from rsvlm.training.align_check import check
 from rsvlm.training.align_data import SENSORS, AlignRecipe, Sets
 from rsvlm.training.align_loss import Gather, MaskedClipLoss, cached_backward
@@ -29,7 +29,9 @@ from rsvlm.training.align_model import AlignModel
 from rsvlm.training.align_steps import Steps
 from rsvlm.training.covers import covered, fit_covers
 from rsvlm.training.images import write_train_images
-from rsvlm.training.run import RunLog, input_files
+from rsvlm.training.loader import Waited
+from rsvlm.training.reading import file_names, find_files, read_split
+from rsvlm.training.run import RunLog
 from rsvlm.training.state import learning_rate, load_state, save_state
 
 __all__ = ["AlignRecipe", "train_align"]
@@ -61,8 +63,9 @@ def train_align(
     """
     from accelerate import Accelerator
 
-    files = input_files(data, {"train": recipe.train, "val": recipe.val})
-    sets = {name: Sets(path) for name, path in files.items()}
+    files = find_files(data, {"train": recipe.train, "val": recipe.val})
+    samples = {name: read_split(data, group) for name, group in files.items()}
+    sets = {name: Sets(group) for name, group in samples.items()}
     _check_terms(recipe, sets["train"])
     torch.manual_seed(recipe.seed)
     accelerator = Accelerator(
@@ -70,11 +73,11 @@ def train_align(
     )
     model = AlignModel(recipe, data, cache).to(accelerator.device)
     main = accelerator.is_main_process
-    log = RunLog(out, recipe, files) if main else None
+    log = RunLog(out, recipe, file_names(files)) if main else None
     if main:
         (out / "checkpoint").mkdir(exist_ok=True)
-        for path in files.values():
-            write_train_images(out / "checkpoint", read_samples(path), data)
+        write_train_images(out / "checkpoint", chain(*samples.values()), data)
+    del samples
     accelerator.wait_for_everyone()
     if recipe.start:
         model.begin_with(SHIPPED.get(recipe.start, Path(recipe.start)))
@@ -102,7 +105,7 @@ def train_align(
     losses: list[float] = done.get("losses", [])
     rank, world = accelerator.process_index, accelerator.num_processes
     drawn = Steps(recipe, sets["train"], data, model.patches, (rank, world))
-    steps = drawn.ahead(first + 1, recipe.steps)
+    steps = Waited(drawn.ahead(first + 1, recipe.steps))
     for step, one in enumerate(steps, start=first + 1):
         for group in optimizer.param_groups:
             warmup = recipe.steps // 20 + 1
@@ -130,10 +133,12 @@ def train_align(
             spent, mean = time.time() - started, sum(losses) / len(losses)
             scale = round(float(model.log_scale.detach().exp()), 2)
             log.add(step=step, loss=round(mean, 4), scale=scale,
-                    images_per_s=round(shown / spent, 2))  # fmt: skip
+                    images_per_s=round(shown / spent, 2),
+                    wait_share=steps.share)  # fmt: skip
             progress(
                 f"step {step}/{recipe.steps}: loss {mean:.3f}, scale {scale}, "
-                f"{shown / spent:.1f} images/s"
+                f"{shown / spent:.1f} images/s, "
+                f"waited for data {100 * steps.share:.1f} %"
             )
             losses = []
         if log and (step % recipe.check_every == 0 or step == recipe.steps):
@@ -168,7 +173,7 @@ def _add_covers(
         return
     if not pictures["train"]:
         raise SettingsError(
-            f"{recipe.train} holds no mask of {', '.join(recipe.covers)}. Leave out "
+            f"{', '.join(recipe.train)} holds no mask of {', '.join(recipe.covers)}. Leave out "
             "'covers', or build other data."
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -197,9 +202,12 @@ def _check_terms(recipe: AlignRecipe, train: Sets) -> None:
     for term, weight in recipe.terms.items():
         if weight and needs[term] < 2:
             raise SettingsError(
-                f"The term {term!r} needs {what[term]}, and {recipe.train} holds "
-                f"{needs[term]}. Leave it out of 'terms', or build other data."
+                f"The term {term!r} needs {what[term]}, and "
+                f"{', '.join(recipe.train)} holds {needs[term]}. Leave it out of 'terms', or build other data."
             )
+    for sensor in SENSORS:
+        if recipe.terms.get("sar_text" if sensor == "sar" else "optical_text"):
+            train.drawn(sensor, recipe, 1)  # a mix that leaves none is told at once
 
 
 class _Loss:

@@ -1,6 +1,6 @@
 """What ``rsvlm train align`` learns from: pictures with texts, and pairs of one place."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from rsvlm.errors import SettingsError
-from rsvlm.samples import ImageRef, Sample, read_samples
+from rsvlm.samples import ImageRef, Sample
 from rsvlm.training.augment import recolour, turn
+from rsvlm.training.mix import Mix, Order
+from rsvlm.training.reading import Names
 from rsvlm.training.run import Recipe
 from rsvlm.training.speckle import speckle
 from rsvlm.training.tune_data import read_picture
@@ -40,14 +42,20 @@ def _all_terms() -> dict[Term, float]:
 class AlignRecipe(Recipe):
     """Settings of ``rsvlm train align``."""
 
-    train: str = "train.jsonl"
-    val: str = "val.jsonl"
+    train: Names = ("train.jsonl",)
+    val: Names = ("val.jsonl",)
     encoders: dict[Sensor, str] = Field(
         default_factory=_both, description="sensor -> asset of its trunk"
     )
     text_encoder: str = "all-minilm-l6-v2"
     layers: tuple[int, ...] = (6, 9, 12)
     size: int = Field(196, ge=28, description="largest side that an encoder sees, px")
+    smallest: int | None = Field(
+        None,
+        ge=28,
+        description="smallest 'size' that a step may draw for an encoder "
+        "that learns, px; 'size' by default",
+    )
     width: int = Field(512, gt=0, description="hidden width of the heads")
     learn: dict[Part, Literal["head", "lora", "all"]] = Field(
         default_factory=_first_parts,
@@ -75,9 +83,7 @@ class AlignRecipe(Recipe):
     steps: int = 300
     batch: int = Field(48, gt=1, description="pairs, and texts of a sensor, a step")
     micro_batch: int = Field(0, ge=0, description="pictures a graph; 0 keeps them all")
-    repeats: dict[str, float] = Field(
-        default_factory=dict, description="source -> how often it is drawn"
-    )
+    mix: Mix = Field(Mix(), description="how sources share the texts of a sensor")
     head_rate: float = 1e-3
     encoder_rate: float = 4e-4
     check_every: int = 50
@@ -86,6 +92,14 @@ class AlignRecipe(Recipe):
         "", description="checkpoint folder whose weights a run begins with"
     )
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _usable(self) -> "AlignRecipe":
+        if (self.smallest or 0) > self.size:
+            raise ValueError(
+                f"smallest = {self.smallest} is more than size = {self.size}"
+            )
+        return self
 
     def is_frozen(self, sensor: Sensor) -> bool:
         """Whether the trunk of a sensor stays as it is."""
@@ -114,9 +128,8 @@ class Pair:
 class Sets:
     """Captioned pictures by sensor, and pairs, of one split."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the samples of a split."""
-        samples = list(read_samples(path))
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        """Sort the samples of a split."""
         keys: dict[tuple[str, ...], int] = {}
         self.captioned: dict[Sensor, list[Captioned]] = {
             sensor: captioned(samples, sensor, keys) for sensor in SENSORS
@@ -128,6 +141,24 @@ class Sets:
             if ref.gsd_m is not None:
                 low, high = self.gsd_m.get(ref.sensor, (ref.gsd_m, ref.gsd_m))
                 self.gsd_m[ref.sensor] = min(low, ref.gsd_m), max(high, ref.gsd_m)
+
+        self._orders: dict[Sensor, Order] = {}
+
+    def drawn(self, sensor: Sensor, recipe: AlignRecipe, step: int) -> list[Captioned]:
+        """Return the pictures of a step, sources by the mix; it counts from 1.
+
+        Raises:
+            SettingsError: If the mix leaves none.
+        """
+        found = self.captioned[sensor]
+        if sensor not in self._orders:
+            known = {item.source for some in self.captioned.values() for item in some}
+            sources = [item.source for item in found]
+            order = Order(sources, recipe.mix, recipe.seed, known)
+            self._orders[sensor] = order
+        order = self._orders[sensor]
+        count = min(recipe.batch, order.epoch_size)
+        return [found[i] for i in order.at(range((step - 1) * count, step * count))]
 
     def window_m(self, recipe: AlignRecipe) -> float | None:
         """Return the mean side of a window of a pair on the ground, m."""
@@ -237,19 +268,6 @@ def pairs_of(samples: Iterable[Sample]) -> list[Pair]:
     return pairs
 
 
-def draw_captioned(
-    found: Sequence[Captioned],
-    count: int,
-    repeats: Mapping[str, float],
-    rng: np.random.Generator,
-) -> list[Captioned]:
-    """Draw pictures, each at most once a step, sources by their weights."""
-    weights = np.array([repeats.get(item.source, 1.0) for item in found])
-    count = min(count, int((weights > 0).sum()))
-    chosen = rng.choice(len(found), count, replace=False, p=weights / weights.sum())
-    return [found[int(i)] for i in chosen]
-
-
 def draw_places(
     pairs: Sequence[Pair],
     count: int,
@@ -329,9 +347,7 @@ def draw_step(
         term: Term = "sar_text" if sensor == "sar" else "optical_text"
         if not recipe.terms.get(term):
             continue
-        items = draw_captioned(
-            train.captioned[sensor], recipe.batch, recipe.repeats, rng
-        )
+        items = train.drawn(sensor, recipe, step)
         still = recipe.is_frozen(sensor)
         shots = [shot_of(item, rng, still) for item in items]
         texts = [item.texts[int(rng.integers(len(item.texts)))] for item in items]

@@ -5,7 +5,7 @@ them, so that worker processes do it for the steps to come. A step follows from 
 seed and its number alone: the workers change nothing about a run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from rsvlm.models.aligned import encoded_side, squares
 from rsvlm.training.align_data import AlignRecipe, Sets, Shot, Stream, draw_step
-from rsvlm.training.run import loader_workers
-
-#: Steps that each worker is ahead.
-AHEAD = 3
+from rsvlm.training.loader import loaded
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class Steps(Dataset[Step]):
         own = {name: stream.part(*self.process) for name, stream in whole.items()}
         pictures = {
             name: [
-                load_squares(part, self.folder, self.recipe.size, patch)
+                load_squares(part, self.folder, self._size(index, patch), patch)
                 for part in micro_batches(stream.items, self.recipe.micro_batch)
             ]
             for name, stream in own.items()
@@ -90,17 +87,16 @@ class Steps(Dataset[Step]):
         }
         return Step(own, keys, shown, pictures)
 
-    def ahead(self, first: int, last: int) -> "DataLoader[Step]":
+    def _size(self, index: int, patch: int) -> int:
+        """Return the largest side of the pictures of a step, px."""
+        recipe = self.recipe
+        sizes = range(recipe.size, (recipe.smallest or recipe.size) - 1, -patch)
+        rng = np.random.default_rng([recipe.seed, 19, index])
+        return sizes[int(rng.integers(len(sizes)))]
+
+    def ahead(self, first: int, last: int) -> Iterable[Step]:
         """Return the steps from ``first`` to ``last`` in order."""
-        workers = loader_workers()
-        return DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(first, last + 1),
-            num_workers=workers,
-            prefetch_factor=AHEAD if workers else None,
-            collate_fn=_as_it_is,  # arrays, unlike tensors, need no shared memory
-        )
+        return loaded(self, range(first, last + 1))
 
 
 def micro_batches(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
@@ -125,7 +121,3 @@ def load_squares(shots: Sequence[Shot], folder: Path, size: int, patch: int) -> 
         rows = [i for i, other in enumerate(sides) if other == side]
         groups.append((rows, squares([pictures[i] for i in rows], side)))
     return Squares(tuple(groups))
-
-
-def _as_it_is(step: Any) -> Any:
-    return step

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from rsvlm.errors import ImageError
 from rsvlm.samples import Target
+from rsvlm.training.reading import image_bytes
 
 Array = NDArray[np.float64]
 
@@ -69,8 +71,9 @@ def load_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: If the file is missing or no PNG, JPEG or WebP.
     """
+    data = BytesIO(image_bytes(path))
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(data, formats=("PNG", "JPEG", "WEBP")) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError) as error:
         raise ImageError(
@@ -163,12 +166,18 @@ def resize(
 ) -> tuple[NDArray[np.uint8], list[Item]]:
     """Scale so that the longer side has ``long_side`` px."""
     height, width = picture.shape[:2]
-    scale = long_side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)
-    factors = np.array([size[0] / width, size[1] / height])
+    rows, columns = scaled_size(height, width, long_side)
+    image = Image.fromarray(picture)
+    resized = image.resize((columns, rows), Image.Resampling.BILINEAR)
+    factors = np.array([columns / width, rows / height])
     scaled = [replace(i, rings=tuple(r * factors for r in i.rings)) for i in items]
     return np.asarray(resized), scaled
+
+
+def scaled_size(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """Return height and width scaled so that the longer one is ``long_side`` px."""
+    scale = long_side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

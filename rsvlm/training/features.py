@@ -10,12 +10,11 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rsvlm.errors import ImageError
 from rsvlm.samples import ImageRef
+from rsvlm.training.reading import image_bytes
 
 
 def picture_hash(ref: ImageRef, folder: Path) -> str:
@@ -26,13 +25,7 @@ def picture_hash(ref: ImageRef, folder: Path) -> str:
     """
     if ref.sha256 is not None:
         return ref.sha256
-    try:
-        return hashlib.sha256((folder / ref.path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ImageError(
-            f"cannot read the picture {folder / ref.path}: {error.strerror}. "
-            "Build the data again with rsvlm data build."
-        ) from error
+    return hashlib.sha256(image_bytes(folder / ref.path)).hexdigest()
 
 
 class FeatureCache:
@@ -53,12 +46,6 @@ class FeatureCache:
     def get(self, key: str) -> dict[str, Tensor]:
         """Return what was put under a key."""
         return load_file(self.path(key))
-
-    def rows(self, key: str, name: str) -> int:
-        """Return the length of a tensor of a key, without reading it."""
-        with safe_open(self.path(key), "pt") as file:
-            shape: list[int] = file.get_slice(name).get_shape()
-        return shape[0]
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep tensors under a key."""

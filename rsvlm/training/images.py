@@ -8,11 +8,11 @@ it has seen.
 import os
 import re
 from collections.abc import Iterable
-from hashlib import file_digest
 from pathlib import Path
 
-from rsvlm.errors import ParseError, SettingsError
+from rsvlm.errors import ParseError
 from rsvlm.samples import Sample
+from rsvlm.training.features import picture_hash
 
 FILE = "train-images.txt"
 
@@ -37,12 +37,12 @@ def write_train_images(
 
     Raises:
         ParseError: If there is a list that is damaged.
-        SettingsError: If an image without a hash is missing.
+        ImageError: If an image without a hash is missing.
     """
     images = {image.path: image for sample in samples for image in sample.images}
     digests = set(read_train_images(checkpoint) or ())
     for image in images.values():
-        digests.add((image.sha256 or _digest(folder / image.path)).lower())
+        digests.add(picture_hash(image, folder).lower())
     path = checkpoint / FILE
     draft = path.with_name(f".{path.name}.part")
     draft.write_text("".join(f"{d}\n" for d in sorted(digests)), encoding="ascii")
@@ -67,14 +67,3 @@ def read_train_images(checkpoint: Path) -> frozenset[str] | None:
                 "case. Copy the checkpoint folder again."
             )
     return frozenset(lines)
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError:
-        raise SettingsError(
-            f"The image {path.name!r} cannot be read. Build the data again with "
-            "rsvlm data build."
-        ) from None

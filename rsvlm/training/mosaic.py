@@ -91,6 +91,11 @@ class Entry:
 
     cells: tuple[Labelled, ...]
 
+    @property
+    def source(self) -> str:
+        """What a mix calls it: the source of the picture, or ``"mosaics"``."""
+        return self.cells[0].sample.source if len(self.cells) == 1 else "mosaics"
+
     def key(self, folder: Path) -> str:
         """Return what tells this entry from others."""
         return "+".join(picture_hash(c.sample.images[0], folder) for c in self.cells)

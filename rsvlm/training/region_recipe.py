@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from rsvlm.training.mix import Mix
+from rsvlm.training.reading import Names
 from rsvlm.training.run import Recipe
 
 
@@ -15,8 +17,8 @@ class RegionRecipe(Recipe):
     low-rank updates that learn with the head, and every step shows pictures anew.
     """
 
-    train: str = Field("train.jsonl", description="samples, in the data folder")
-    val: str = Field("val.jsonl", description="samples that choose the epoch")
+    train: Names = Field(("train.jsonl",), description="files in the data folder")
+    val: Names = Field(("val.jsonl",), description="files that choose the epoch")
     encoder: str = Field("dinov2-s", description="asset of the encoder")
     text_encoder: str = Field("all-minilm-l6-v2", description="asset")
     learn: Literal["head", "lora"] = "head"
@@ -43,6 +45,9 @@ class RegionRecipe(Recipe):
     )
     empty: int = Field(0, ge=0, description="pictures of scenes without objects")
     mosaics: int = Field(0, ge=0, description="views of four windows")
+    mix: Mix = Field(
+        Mix(), description="how sources and 'mosaics' share an epoch of views"
+    )
     check_every: int = Field(2, ge=1, description="epochs between held-out checks")
     start: str = Field("", description="checkpoint whose head training starts from")
     seed: int = 0

@@ -4,7 +4,7 @@ A step follows from the seed and its number alone, so that worker processes may 
 the steps to come, and a run that is continued ends like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,17 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from rsvlm.geometry import HBB
 from rsvlm.labels import OBJECTS
 from rsvlm.models.features import cells_inside
 from rsvlm.models.region_head import CENTRE_FACTOR, MASK_FACTOR
+from rsvlm.training.loader import loaded
+from rsvlm.training.mix import Order
 from rsvlm.training.mosaic import Shown
 from rsvlm.training.targets import outline_of, region_targets
-
-#: Steps that each worker is ahead.
-AHEAD = 2
 
 #: What a step learns from, by name: arrays from workers, else tensors.
 Batch = dict[str, Any]
@@ -44,7 +43,7 @@ class Draw:
 class RegionSource(Protocol):
     """What a run learns from."""
 
-    #: Processes that prepare steps ahead.
+    #: Processes that prepare steps ahead; 0: a thread.
     workers: int
 
     def __len__(self) -> int: ...
@@ -67,30 +66,18 @@ class Steps(Dataset[Any]):
         """Load a batch."""
         return self.source.batch(self.draws[index])
 
-    def ahead(self) -> "DataLoader[Any]":
+    def ahead(self) -> Iterable[Batch]:
         """Return the batches in order."""
-        workers = self.source.workers
-        return DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(len(self.draws)),
-            num_workers=workers,
-            prefetch_factor=AHEAD if workers else None,
-            collate_fn=_as_it_is,  # arrays, unlike tensors, need no shared memory
-            pin_memory=torch.cuda.is_available(),  # a thread then reads ahead
-        )
+        return loaded(self, range(len(self.draws)), self.source.workers)
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def draws(count: int, size: int, seed: int, epochs: range) -> list[Draw]:
-    """Return the steps of some epochs over ``count`` entries in batches of ``size``."""
+def draws(order: Order, size: int, epochs: range) -> list[Draw]:
+    """Return the steps of some epochs of an order in batches of ``size``."""
     found = []
     for epoch in epochs:
-        order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
-        parts = [tuple(order[start : start + size]) for start in range(0, count, size)]
+        entries = order.epoch(epoch).tolist()
+        starts = range(0, len(entries), size)
+        parts = [tuple(entries[start : start + size]) for start in starts]
         found += [Draw(epoch, number, part) for number, part in enumerate(parts)]
     return found
 

@@ -4,7 +4,8 @@ A description is one of many wordings of a label, or an object of it that is sho
 step also asks for things that no label names, which must not be found.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,22 @@ from rsvlm.labels import FORMS, OBJECTS
 from rsvlm.models.finder import RegionFinder
 from rsvlm.models.precision import mixed_precision
 from rsvlm.models.region_files import HEAD_FILE, save_settings, save_weights
-from rsvlm.samples import Sample, read_samples
+from rsvlm.samples import Sample
 from rsvlm.training.average import Average
 from rsvlm.training.calibrate import fit, judge, mean_precision
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.images import write_train_images
+from rsvlm.training.loader import Waited
+from rsvlm.training.mix import Order
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled, mosaics
+from rsvlm.training.reading import file_names, find_files, read_split
 from rsvlm.training.region_data import RegionData
 from rsvlm.training.region_loss import region_loss, summed
 from rsvlm.training.region_model import RegionModel
 from rsvlm.training.region_recipe import RegionRecipe
 from rsvlm.training.region_steps import Batch, RegionSource, Steps, draws
 from rsvlm.training.region_views import RegionViews
-from rsvlm.training.run import RunLog, file_hash, input_files
+from rsvlm.training.run import RunLog, file_hash
 from rsvlm.training.state import learning_rate, load_state, save_state
 
 __all__ = ["RegionRecipe", "train_regions"]
@@ -78,11 +82,15 @@ def train_regions(
     """
     from accelerate import Accelerator
 
-    files = input_files(data, {"train": recipe.train, "val": recipe.val})
-    sets = {name: list(_detect_samples(path)) for name, path in files.items()}
+    files = find_files(data, {"train": recipe.train, "val": recipe.val})
+    samples = {name: read_split(data, group) for name, group in files.items()}
+    sets = {
+        name: [sample for sample in group if sample.task == "detect"]
+        for name, group in samples.items()
+    }
     if not sets["train"]:
         raise SettingsError(
-            f"{files['train']} holds no sample of task 'detect'. "
+            f"{', '.join(recipe.train)} holds no sample of task 'detect'. "
             "Build the data with rsvlm data build."
         )
     torch.manual_seed(recipe.seed)
@@ -91,15 +99,16 @@ def train_regions(
     )
     model = RegionModel(recipe).to(accelerator.device)
     begin = {"start": model.begin / HEAD_FILE} if model.begin else {}
-    log = RunLog(out, recipe, files | begin)
-    for path in (files["train"], files["val"]):
-        write_train_images(out, read_samples(path), data)
-    settings = model.settings()
-    save_settings(settings, out)
     entries = {
-        "train": _entries(recipe, sets["train"], files["train"]),
+        "train": _entries(recipe, sets["train"], samples["train"]),
         "val": [Entry((Labelled.of(sample),)) for sample in sets["val"]],
     }
+    order = Order([e.source for e in entries["train"]], recipe.mix, recipe.seed)
+    log = RunLog(out, recipe, file_names(files) | begin)
+    write_train_images(out, chain(*samples.values()), data)
+    del samples
+    settings = model.settings()
+    save_settings(settings, out)
     sources = _sources(recipe, model, entries, data, cache, progress)
     named = model.trained()
     optimizer = torch.optim.AdamW(
@@ -119,13 +128,12 @@ def train_regions(
     first, best = done.get("epoch", 0), done.get("best", -1.0)
     log.rewind("epoch", first)
     asking = _Asking(recipe, model, accelerator)
-    todo = draws(
-        len(sources["train"]), recipe.batch, recipe.seed, range(first, recipe.epochs)
-    )
-    per_epoch = -(-len(sources["train"]) // recipe.batch)
+    todo = draws(order, recipe.batch, range(first, recipe.epochs))
+    per_epoch = -(-order.epoch_size // recipe.batch)
     steps = per_epoch * recipe.epochs
     sums: dict[str, Tensor] = {}
-    for draw, batch in zip(todo, Steps(sources["train"], todo).ahead(), strict=True):
+    batches = Waited(Steps(sources["train"], todo).ahead())
+    for draw, batch in zip(todo, batches, strict=True):
         step = draw.epoch * per_epoch + draw.number + 1
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, group["peak"], steps // 20 + 1)
@@ -146,7 +154,8 @@ def train_regions(
         if checked and sets["val"]:
             with average.applied():
                 held = _held_out(asking, sources["val"], sets["val"], data)
-        log.add(epoch=epoch, **{n: round(v, 4) for n, v in (held | found).items()})
+        terms_of = {n: round(v, 4) for n, v in (held | found).items()}
+        log.add(epoch=epoch, **terms_of, wait_share=batches.share)
         progress(
             f"epoch {epoch}/{recipe.epochs}: "
             + " ".join(f"{n} {v:.3f}" for n, v in (found | held).items())
@@ -259,20 +268,18 @@ def _sources(
     }  # fmt: skip
 
 
-def _entries(recipe: RegionRecipe, samples: list[Sample], path: Path) -> list[Entry]:
-    full = [Labelled.of(sample) for sample in samples]
-    scenes = _scenes(path)
+def _entries(
+    recipe: RegionRecipe, full: list[Sample], samples: list[Sample]
+) -> list[Entry]:
+    objects = [Labelled.of(sample) for sample in full]
+    scenes = _scenes(samples)
     rng = np.random.default_rng([recipe.seed, 17])
     chosen = rng.permutation(len(scenes))[: recipe.empty]
-    entries = [Entry((cell,)) for cell in [*full, *(scenes[i] for i in chosen)]]
-    return entries + mosaics(full, scenes, recipe.mosaics, recipe.seed)
+    entries = [Entry((cell,)) for cell in [*objects, *(scenes[i] for i in chosen)]]
+    return entries + mosaics(objects, scenes, recipe.mosaics, recipe.seed)
 
 
-def _detect_samples(path: Path) -> Iterator[Sample]:
-    yield from (s for s in read_samples(path) if s.task == "detect")
-
-
-def _scenes(path: Path) -> list[Labelled]:
+def _scenes(samples: Iterable[Sample]) -> list[Labelled]:
     """Return the pictures of scenes that surely show none of some objects.
 
     VHR-10 has no picture without objects; without such pictures a head finds airplanes
@@ -280,7 +287,7 @@ def _scenes(path: Path) -> list[Labelled]:
     """
     found = {
         sample.images[0].path: sample
-        for sample in read_samples(path)
+        for sample in samples
         if sample.task == "classify" and sample.answers[0] in ABSENT
     }
     return [Labelled.of(found[name]) for name in sorted(found)]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ RECIPES = Path(__file__).parent / "recipes"
 #: What an interrupted run continues from.
 STATE_FILE = "state.safetensors"
 
+_NONE: Mapping[str, Any] = {}
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 Config = TypeVar("Config", bound="Recipe")
@@ -33,8 +34,40 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def load_recipe(kind: type[Config], name: str, stage: str) -> Config:
+def read_changes(lines: Iterable[str]) -> dict[str, Any]:
+    """Read settings as they are given on a command line.
+
+    >>> read_changes(["steps=200", "start=runs/align/checkpoint", "layers=[6, 12]"])
+    {'steps': 200, 'start': 'runs/align/checkpoint', 'layers': [6, 12]}
+
+    Raises:
+        SettingsError: If a line has no ``=``.
+    """
+    found: dict[str, Any] = {}
+    for line in lines:
+        key, sign, text = line.partition("=")
+        if not sign or not key.strip():
+            raise SettingsError(
+                f"{line!r} is no KEY=VALUE. Write the setting, '=' and its value."
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()  # words need no quotes
+        found[key.strip()] = value
+    return found
+
+
+def load_recipe(
+    kind: type[Config], name: str, stage: str, changes: Mapping[str, Any] = _NONE
+) -> Config:
     """Read a recipe by the name of a shipped one or by path.
+
+    Args:
+        kind: What the recipe is for.
+        name: Name or path.
+        stage: Ending of the names of the shipped ones.
+        changes: Setting -> value that stands in place of the recipe's.
 
     Raises:
         SettingsError: If the file is missing, no TOML, or a value cannot be used.
@@ -55,32 +88,13 @@ def load_recipe(kind: type[Config], name: str, stage: str) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}. Correct the line.") from None
     try:
-        return kind.model_validate(fields)
+        return kind.model_validate(fields | dict(changes))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UnknownNameError("setting", where, kind.model_fields) from None
         raise SettingsError(f"{path.name}: {where}: {first['msg']}.") from None
-
-
-def input_files(data: Path, names: Mapping[str, str]) -> dict[str, Path]:
-    """Return the input files of a run, all of which exist.
-
-    Args:
-        data: Folder with the samples.
-        names: What a file is for -> its name.
-
-    Raises:
-        SettingsError: If one is missing.
-    """
-    files = {use: data / name for use, name in names.items()}
-    for path in files.values():
-        if not path.is_file():
-            raise SettingsError(
-                f"{path} is missing. Build the data with rsvlm data build."
-            )
-    return files
 
 
 class RunLog:
@@ -174,7 +188,7 @@ class RunLog:
 def loader_workers() -> int:
     """Return how many processes load data ahead of a step.
 
-    Where a CPU trains, it is the training that needs the cores.
+    Where a CPU trains, it is the training that needs the cores, and a thread is enough.
     """
     import torch
 

@@ -1,6 +1,6 @@
 """What a tuned model gets right on held-out pictures, task by task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.training.conversations import Picture
-from rsvlm.training.tune_data import TuneData, thinned
-from rsvlm.training.tune_loss import loss_of
-from rsvlm.training.tune_steps import ahead, drawn, with_features
+from rsvlm.training.loader import ahead
+from rsvlm.training.tune_data import Look, TuneData
+from rsvlm.training.tune_loss import batch_on, loss_of
+from rsvlm.training.tune_steps import Drawn, drawn, packed_look, read
 from rsvlm.training.tune_warm import autocast
 
 
@@ -37,40 +38,45 @@ def check(
     model.eval()
     device = model.model.optical_projector.gain.device
     hits: dict[str, list[float]] = {}
-    groups = list(_groups(data))
-    batches = ahead(
-        (
-            drawn(
-                data, group, tokenizer, {task: most},
-                np.random.default_rng([data.recipe.seed, 13, group[0]]), train=False,
-            )
-            for group, task, most in groups
-        ),
-        lambda batch: with_features(data, batch),
-    )  # fmt: skip
-    for (group, task, _), batch in zip(groups, batches, strict=True):
+    groups = list(_groups(data, tokenizer))
+    batches = ahead([batch for _, batch in groups], lambda batch: read(data, batch))
+    for (name, _), batch in zip(groups, batches, strict=True):
         with autocast(device):
-            _, right = loss_of(model, batch.to(device))
-        name = task if data.routes[group[0]] == "optical" else f"sar {task}"
+            _, right = loss_of(model, batch_on(data, batch, device))
         for row in right.cpu():
             for answer in answers_of(row):
                 hits.setdefault(name, []).append(float(answer.all()))
     return {task: round(sum(values) / len(values), 4) for task, values in hits.items()}
 
 
-def _groups(data: TuneData) -> Iterator[tuple[list[int], str, int]]:
-    """Yield pictures of one sensor and about one size, a task, and its questions."""
+def _groups(data: TuneData, tokenizer: Any) -> Iterator[tuple[str, Drawn]]:
+    """Yield batches of one task, sensor and about one length, and what they count as."""
     size = data.recipe.batch
     for task, most in data.recipe.questions.items():
         for sensor in sorted(set(data.routes)):
-            rows = [
-                index
-                for index, picture in enumerate(data.pictures)
-                if data.routes[index] == sensor and picture.asks({task: most})
-            ]
-            rows.sort(key=data.tiles.__getitem__)
-            for at in range(0, len(rows), size):
-                yield rows[at : at + size], task, most
+            found = []
+            for index, picture in enumerate(data.pictures):
+                if data.routes[index] == sensor and picture.asks({task: most}):
+                    rng = np.random.default_rng([data.recipe.seed, 13, index])
+                    look = Look(index, 0)
+                    found.append((
+                        packed_look(data, look, tokenizer, {task: most}, rng, True),
+                        look,
+                    ))  # fmt: skip
+            found.sort(key=lambda one: len(one[0].input_ids))
+            name = task if sensor == "optical" else f"sar {task}"
+            for at in range(0, len(found), size):
+                yield name, drawn(data, found[at : at + size], tokenizer)
+
+
+def thinned(found: Sequence[Picture], most: Mapping[str, int]) -> list[Picture]:
+    """Return pictures with no more of a source than wanted, evenly chosen."""
+    kept = set()
+    for source in {picture.source for picture in found}:
+        rows = [i for i, picture in enumerate(found) if picture.source == source]
+        count = min(most.get(source, len(rows)), len(rows))
+        kept |= {rows[i * len(rows) // count] for i in range(count)}
+    return [picture for i, picture in enumerate(found) if i in kept]
 
 
 def answers_of(right: Tensor) -> Iterator[Tensor]:

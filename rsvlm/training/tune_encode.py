@@ -1,31 +1,28 @@
-"""Encodes the pictures of ``rsvlm train tune``, many at a time, once.
+"""Encodes the pictures of ``rsvlm train tune``: many at a time, once, or as shown.
 
-Where a GPU encodes, worker processes load and cut pictures ahead of it, and threads
-write what it says; the order of the pictures, and so what a batch holds, is fixed.
+Pictures are loaded and cut ahead of the encoder, and threads write what it says of
+kept variants; the order of the pictures, and so what a batch holds, is fixed.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from rsvlm.models.encoder import MICRO_BATCH, encode
 from rsvlm.models.processing import RSVLMImageProcessor
-from rsvlm.training.run import loader_workers
-from rsvlm.training.tune_data import Eye, TuneData
+from rsvlm.training.loader import loaded
+from rsvlm.training.tune_data import Eye, Look, Tiles, TuneData, turn_patches
 
 #: Tiles that pass through an encoder together on a GPU.
 GPU_BATCH = 256
 #: Files that wait to be written, at most: they hold the features of their pictures.
 MOST_WAITING = 512
 
-Tiles = list[NDArray[np.uint8]]
 #: A picture and its variant.
 Place = tuple[int, int]
 
@@ -36,28 +33,28 @@ class _Cut(Dataset[tuple[Place, Tiles]]):
     def __init__(self, data: TuneData, places: Sequence[Place]) -> None:
         self._data, self._places = data, places
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def __getitem__(self, row: int) -> tuple[Place, Tiles]:
         return self._places[row], self._data.cut(*self._places[row])
 
 
-def encode_all(data: TuneData, progress: Callable[[int, int], None]) -> None:
-    """Encode what is not in the caches yet.
+def encode_all(
+    data: TuneData, indices: Iterable[int], progress: Callable[[int, int], None]
+) -> None:
+    """Encode the kept variants of pictures that are not in the caches yet.
 
     Args:
         data: The pictures.
+        indices: Which of them.
         progress: Called with variants done and variants in all.
     """
-    every = [(i, v) for i, count in enumerate(data.variants) for v in range(count)]
+    every = [(i, v) for i in indices for v in range(data.variants[i])]
     todo = [place for place in every if not _is_kept(data, place)]
     done = len(every) - len(todo)
     progress(done, len(every))
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(4) as pool:
         for eye, places, tiles in _groups(data, todo):
-            features = encode_tiles(eye, tiles, data)
+            features = encode_tiles(eye, tiles, data).cpu()
             for place, part in zip(places, _split(features, tiles), strict=True):
                 key = data.key(*place)
                 pending.append(pool.submit(eye.cache.put, key, {"tokens": part}))
@@ -69,6 +66,39 @@ def encode_all(data: TuneData, progress: Callable[[int, int], None]) -> None:
             future.result()
 
 
+def seen(
+    data: TuneData,
+    looks: Sequence[Look],
+    parts: Sequence[Tensor | Tiles],
+    device: torch.device,
+) -> Tensor:
+    """Return the patch features of looks, shape (tiles, N, D).
+
+    Args:
+        data: Whose pictures are looked at.
+        looks: How they are shown.
+        parts: Kept features of each, or its tiles, which are encoded now.
+        device: Where they are wanted.
+    """
+    found: dict[int, Tensor] = {}
+    for sensor, eye in data.eyes.items():
+        rows, tiles = [], []
+        for row, (look, part) in enumerate(zip(looks, parts, strict=True)):
+            if not isinstance(part, Tensor) and data.routes[look.index] == sensor:
+                rows.append(row)
+                tiles.append(part)
+        if tiles:
+            encoded = _split(encode_tiles(eye, tiles, data), tiles)
+            found |= zip(rows, encoded, strict=True)
+    features = []
+    for row, (look, part) in enumerate(zip(looks, parts, strict=True)):
+        one = part if isinstance(part, Tensor) else found[row]
+        one = one.to(device, non_blocking=True)
+        turned = look.quarter or look.mirror
+        features.append(turn_patches(one, look.quarter, look.mirror) if turned else one)
+    return torch.cat(features)
+
+
 def _is_kept(data: TuneData, place: Place) -> bool:
     return data.key(*place) in data.eyes[data.routes[place[0]]].cache
 
@@ -77,13 +107,8 @@ def _groups(
     data: TuneData, todo: Sequence[Place]
 ) -> Iterator[tuple[Eye, list[Place], list[Tiles]]]:
     """Yield pictures that one encoder sees together."""
-    workers = loader_workers()
-    # Arrays come through a pipe; tensors would fill the shared memory of a container.
-    loader = DataLoader(
-        _Cut(data, todo), batch_size=None, num_workers=workers, collate_fn=_same
-    )
     waiting: dict[str, list[tuple[Place, Tiles]]] = {}
-    for place, tiles in loader:
+    for place, tiles in loaded(_Cut(data, todo), range(len(todo))):
         sensor = data.routes[place[0]]
         group = waiting.setdefault(sensor, [])
         group.append((place, tiles))
@@ -94,10 +119,6 @@ def _groups(
     for sensor, group in waiting.items():
         if group:
             yield data.eyes[sensor], [p for p, _ in group], [t for _, t in group]
-
-
-def _same(item: Any) -> Any:
-    return item
 
 
 def _device(module: nn.Module) -> torch.device:
@@ -114,7 +135,7 @@ def encode_tiles(eye: Eye, pictures: Sequence[Tiles], data: TuneData) -> Tensor:
         data: Says how tiles are normalised and which layers are taken.
 
     Returns:
-        Shape (tiles, N, D), bfloat16, in memory.
+        Shape (tiles, N, D), bfloat16, where the encoder is.
     """
     every = [tile for tiles in pictures for tile in tiles]
     like = next(eye.encoder.parameters())
@@ -123,7 +144,7 @@ def encode_tiles(eye: Eye, pictures: Sequence[Tiles], data: TuneData) -> Tensor:
     for start in range(0, len(every), size):
         pixels = normalised(every[start : start + size], data.processor, like.device)
         found = encode(eye.encoder, pixels.to(like.dtype), data.recipe.layers)
-        parts.append(found.to(torch.bfloat16).cpu())
+        parts.append(found.to(torch.bfloat16))
     return torch.cat(parts)
 
 

@@ -1,11 +1,43 @@
 """The loss of ``rsvlm train tune`` over packed questions."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from rsvlm.models.modeling import RSVLMForConditionalGeneration, RSVLMModel
 from rsvlm.training.packing import attention
-from rsvlm.training.tune_steps import Batch
+from rsvlm.training.tune_data import TuneData
+from rsvlm.training.tune_encode import seen
+from rsvlm.training.tune_steps import Read
+
+
+class Batch(NamedTuple):
+    """What a step learns from, on its device.
+
+    Attributes:
+        inputs: Packed questions, see :class:`~rsvlm.training.tune_steps.Drawn`.
+        features: Patch features of all tiles, shape (tiles, N, D).
+    """
+
+    inputs: Mapping[str, Tensor]
+    features: Tensor
+
+
+def batch_on(data: TuneData, batch: Read, device: torch.device) -> Batch:
+    """Return a batch on a device, its pictures encoded.
+
+    The sensors stay where they are, as they only sort tiles.
+    """
+    inputs = {
+        name: torch.from_numpy(value) for name, value in batch.drawn.inputs.items()
+    }
+    moved = {
+        name: value if name == "sensor_ids" else value.to(device, non_blocking=True)
+        for name, value in inputs.items()
+    }
+    return Batch(moved, seen(data, batch.drawn.looks, batch.parts, device))
 
 
 def project(inner: RSVLMModel, features: Tensor, sensor_ids: Tensor | None) -> Tensor:

@@ -42,7 +42,7 @@ from rsvlm.models.precision import fast_dtype
 from rsvlm.models.projector import Projector
 from rsvlm.training.images import FILE as IMAGES_FILE
 from rsvlm.training.images import read_train_images
-from rsvlm.training.tune_data import TuneRecipe
+from rsvlm.training.tune_recipe import TuneRecipe
 
 #: Layers of the language model that get low-rank updates.
 LORA_TARGETS = (

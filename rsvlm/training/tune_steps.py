@@ -1,142 +1,147 @@
-"""The batches of ``rsvlm train tune``, made ahead of the step that needs them.
+"""The batches of ``rsvlm train tune``: questions drawn and packed, pictures read.
 
-Where a GPU trains, worker processes draw and pack the questions, and threads read the
-features. What a step shows follows from the seed and its number alone, so that a run
-that was stopped goes on as if it had not been.
+Processes or a thread draw the questions of a window of steps, and threads read kept
+features or decode pictures, both ahead of the step; see :mod:`rsvlm.training.loader`.
+What a sample shows and asks follows from its position in the order of the run.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from rsvlm.models.configuration import SENSOR_IDS
+from rsvlm.training.conversations import draw_turns
+from rsvlm.training.loader import Windows, ahead, loaded
+from rsvlm.training.mix import Order
+from rsvlm.training.packing import Packed, collate, pack
 from rsvlm.training.run import loader_workers
-from rsvlm.training.tune_data import (
-    Look,
-    TuneData,
-    choose_pictures,
-    draw_batch,
-)
+from rsvlm.training.tune_data import Look, Tiles, TuneData
 
-#: Steps whose features are read ahead.
-AHEAD = 3
-
-T = TypeVar("T")
-R = TypeVar("R")
+#: Arrays of a batch by name: they come through a pipe from the process that drew them.
+Inputs = Mapping[str, NDArray[Any]]
 
 
-class Batch(NamedTuple):
-    """What a step learns from.
+class Drawn(NamedTuple):
+    """The questions of a batch, and how its pictures are shown.
 
     Attributes:
-        inputs: Packed questions, see :func:`~rsvlm.training.tune_data.draw_batch`,
-            and ``images`` and ``answers``: where in the B * T tokens image tokens go,
-            and which are predicted.
-        features: Patch features of all tiles, shape (tiles, N, D).
-        pictures: Number of pictures B.
+        inputs: What :func:`~rsvlm.training.packing.collate` returns;
+            ``sensor_ids``, the encoder of each tile, shape (tiles,); and ``images``
+            and ``answers``: where in the B * T tokens image tokens go, and which are
+            predicted. They are found on the CPU: a GPU would have to be waited for.
+        looks: A look at each picture.
     """
 
-    inputs: dict[str, Tensor]
-    features: Tensor
-    pictures: int
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the same on a device; the sensors stay, as they only sort tiles."""
-        moved = {
-            name: value if name == "sensor_ids" else value.to(device, non_blocking=True)
-            for name, value in self.inputs.items()
-        }
-        features = self.features.to(device, non_blocking=True)
-        return Batch(moved, features, self.pictures)
+    inputs: Inputs
+    looks: Sequence[Look]
 
 
-class Drawer(Dataset[tuple[dict[str, NDArray[Any]], list[Look]]]):
-    """The questions of every step, from 1, without the features.
+class Read(NamedTuple):
+    """A drawn batch with what its pictures are seen from.
 
-    They come as arrays, through a pipe: tensors of many workers would fill the shared
-    memory of a container.
+    Attributes:
+        drawn: The batch.
+        parts: Kept features of a picture, shape (tiles, N, D), or tiles to encode.
     """
 
-    def __init__(self, data: TuneData, tokenizer: Any) -> None:
-        """Draw from encoded pictures."""
+    drawn: Drawn
+    parts: Sequence[Tensor | Tiles]
+
+
+class Drawer(Dataset[list[Drawn]]):
+    """The batches of every window of a run, without the pictures."""
+
+    def __init__(
+        self, data: TuneData, tokenizer: Any, order: Order, windows: Windows
+    ) -> None:
+        """Draw pictures by their order."""
         self._data, self._tokenizer = data, tokenizer
+        self._order, self._windows = order, windows
 
-    def __getitem__(self, step: int) -> tuple[dict[str, NDArray[Any]], list[Look]]:
-        recipe = self._data.recipe
-        rng = np.random.default_rng([recipe.seed, 7, step])
-        chosen = choose_pictures(self._data, step)
-        batch, looks = drawn(self._data, chosen, self._tokenizer, recipe.questions, rng)
-        return {name: value.numpy() for name, value in batch.items()}, looks
+    def __getitem__(self, window: int) -> list[Drawn]:
+        """Return the batches of a window, in the order of its steps."""
+        data, positions = self._data, self._windows.positions(window)
+        found = []
+        indices = self._order.at(positions)
+        for position, index in zip(positions, indices, strict=True):
+            rng = np.random.default_rng([data.recipe.seed, 7, position])
+            look = data.look(index, rng)
+            questions = data.recipe.questions
+            packed = packed_look(data, look, self._tokenizer, questions, rng)
+            found.append((packed, look))
+        tokens = [len(packed.input_ids) for packed, _ in found]
+        batches = self._windows.batches(window, tokens, data.recipe.seed)
+        return [
+            drawn(data, [found[i] for i in rows], self._tokenizer) for rows in batches
+        ]
+
+
+def packed_look(
+    data: TuneData,
+    look: Look,
+    tokenizer: Any,
+    questions: Mapping[str, int],
+    rng: np.random.Generator,
+    plain: bool = False,
+) -> Packed:
+    """Return questions about a picture as it is shown, in one sequence.
+
+    Args:
+        data: What there is to learn from.
+        look: How a picture is shown.
+        tokenizer: Tokenizer with the token ``<image>``.
+        questions: Task -> most questions.
+        rng: Source of randomness.
+        plain: Whether questions stay as they are written.
+    """
+    picture, shown = data.pictures[look.index], data.items(look.index, look.variant)
+    turns = draw_turns(picture, shown, questions, rng, plain)
+    return pack(tokenizer, data.rows(look) * data.processor.tokens_per_tile, turns)
 
 
 def drawn(
-    data: TuneData,
-    chosen: Sequence[int],
-    tokenizer: Any,
-    questions: dict[str, int],
-    rng: np.random.Generator,
-    train: bool = True,
-) -> tuple[dict[str, Tensor], list[Look]]:
-    """Return what :func:`draw_batch` does, with the places of images and answers."""
-    batch, looks = draw_batch(data, chosen, tokenizer, questions, rng, train)
-    return located(batch, tokenizer.convert_tokens_to_ids("<image>")), looks
+    data: TuneData, found: Sequence[tuple[Packed, Look]], tokenizer: Any
+) -> Drawn:
+    """Return packed questions as a batch."""
+    batch = collate([packed for packed, _ in found], tokenizer.pad_token_id)
+    looks = [look for _, look in found]
+    sensors = [[SENSOR_IDS[data.routes[o.index]]] * data.rows(o) for o in looks]
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    batch = located(batch, image) | {"sensor_ids": torch.tensor(list(chain(*sensors)))}
+    return Drawn({name: value.numpy() for name, value in batch.items()}, looks)
 
 
 def located(batch: dict[str, Tensor], image: int) -> dict[str, Tensor]:
-    """Add the places of images and answers in the B * T tokens.
-
-    They are found on the CPU: finding them on a GPU would make the CPU wait for it.
-    """
+    """Add the places of images and answers in the B * T tokens."""
     images = (batch["input_ids"] == image).flatten().nonzero().flatten()
     answers = (batch["weight"] > 0).flatten().nonzero().flatten()
     return batch | {"images": images, "answers": answers}
 
 
-def with_features(
-    data: TuneData,
-    batch: tuple[Mapping[str, Tensor | NDArray[Any]], Sequence[Look]],
-) -> Batch:
-    """Return a drawn batch, of tensors or arrays, with the features that it shows."""
-    drawn_inputs, looks = batch
-    inputs = {name: torch.as_tensor(value) for name, value in drawn_inputs.items()}
-    features = torch.cat([data.features(look) for look in looks])
+def read(data: TuneData, batch: Drawn) -> Read:
+    """Return a drawn batch with what its pictures are seen from."""
+    parts = [data.part(look) for look in batch.looks]
     if torch.cuda.is_available():
-        features = features.pin_memory()
-    return Batch(inputs, features, len(looks))
+        parts = [p.pin_memory() if isinstance(p, Tensor) else p for p in parts]
+    return Read(batch, parts)
 
 
 def steps_ahead(
-    data: TuneData, tokenizer: Any, first: int, last: int
-) -> Iterator[tuple[int, Batch]]:
-    """Yield the number and the batch of steps, first to last."""
-    workers = loader_workers()
-    steps = range(first, last + 1)
-    loader = DataLoader(
-        Drawer(data, tokenizer), sampler=steps, batch_size=None, num_workers=workers,
-        collate_fn=same,
-    )  # fmt: skip
-    batches = ahead(loader, lambda batch: with_features(data, batch))
-    yield from zip(steps, batches, strict=True)
-
-
-def same(item: Any) -> Any:
-    """Return an item of a loader as it is."""
-    return item
-
-
-def ahead(items: "Iterator[T] | Any", work: Callable[[T], R]) -> Iterator[R]:
-    """Yield what work makes of items, in their order, done by threads ahead of it."""
-    pending: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(2) as pool:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    data: TuneData, tokenizer: Any, order: Order, windows: Windows, first: int = 1
+) -> Iterator[Read]:
+    """Yield the batches of all steps from ``first`` on."""
+    every = windows.from_step(first)
+    batches = chain.from_iterable(
+        loaded(Drawer(data, tokenizer, order, windows), every)
+    )
+    done = first - windows.steps_of(every[0])[0] if every else 0
+    threads = max(2, loader_workers())
+    yield from ahead(
+        islice(batches, done, None), lambda batch: read(data, batch), threads
+    )

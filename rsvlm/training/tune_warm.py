@@ -1,6 +1,6 @@
 """The warm start of a new projector: image tokens get the direction of words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from rsvlm.models.modeling import RSVLMForConditionalGeneration
 from rsvlm.models.precision import fast_dtype
 from rsvlm.training.conversations import words_of
+from rsvlm.training.loader import ahead
 from rsvlm.training.state import learning_rate
-from rsvlm.training.tune_data import Look, TuneData, TuneRecipe
-from rsvlm.training.tune_steps import ahead
+from rsvlm.training.tune_data import Look, Tiles, TuneData
+from rsvlm.training.tune_encode import seen
+from rsvlm.training.tune_recipe import TuneRecipe
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -26,6 +28,7 @@ def warm_start(
     model: RSVLMForConditionalGeneration,
     sensor: str,
     data: TuneData,
+    indices: Sequence[int],
     tokenizer: Any,
     recipe: TuneRecipe,
     progress: Callable[[str], None],
@@ -36,13 +39,14 @@ def warm_start(
         model: The model.
         sensor: Whose projector learns, from the pictures that it sees.
         data: What there is to learn from.
+        indices: Which of its pictures.
         tokenizer: Its tokenizer.
         recipe: Settings.
         progress: Called with one line at a time.
     """
     shown = [
-        words_of(picture) if seen_by == sensor else set[str]()
-        for picture, seen_by in zip(data.pictures, data.routes, strict=True)
+        words_of(data.pictures[i]) if data.routes[i] == sensor else set[str]()
+        for i in indices
     ]
     words = sorted(set().union(*shown))
     if not words:
@@ -65,16 +69,19 @@ def warm_start(
     optimizer = torch.optim.AdamW(parameters, recipe.warm_rate, weight_decay=0.01)
     rng = np.random.default_rng(recipe.seed)
 
-    def read(rows: NDArray[np.int_]) -> Tensor:
-        looks = [Look(int(row), 0, overview=True) for row in rows]
-        return torch.cat([data.features(look) for look in looks])
+    def read(
+        rows: NDArray[np.int_],
+    ) -> tuple[Sequence[Look], Sequence[Tensor | Tiles]]:
+        looks = [Look(indices[row], 0, overview=True) for row in rows]
+        return looks, [data.part(look) for look in looks]
 
     every = [rng.choice(usable, recipe.warm_batch) for _ in range(recipe.warm_steps)]
-    for step, features in enumerate(ahead(every, read)):
+    for step, (looks, parts) in enumerate(ahead(every, read)):
+        features = seen(data, looks, parts, device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe.warm_steps, recipe.warm_rate, 20)
         with autocast(device):
-            tokens = projector(features.to(device, kind))  # (B, N, D)
+            tokens = projector(features.to(kind))  # (B, N, D)
         unit = nn.functional.normalize(tokens.float() - table.mean(0), dim=-1)
         logits = scale * torch.logsumexp(8 * unit @ targets.T, 1) / 8 + bias
         loss = nn.functional.binary_cross_entropy_with_logits(

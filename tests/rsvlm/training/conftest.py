@@ -11,7 +11,7 @@ from PIL import Image
 from rsvlm.samples import ImageRef, Sample, Turn, read_samples
 
 if TYPE_CHECKING:
-    from rsvlm.training.tune_data import TuneRecipe
+    from rsvlm.training.tune_recipe import TuneRecipe
 
 SIDE = 48
 #: A layer of the SAR encoder that "train align" changed.

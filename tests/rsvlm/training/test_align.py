@@ -1,8 +1,6 @@
 """``rsvlm train align`` on tiny models and the synthetic pairs."""
 
 import json
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from rsvlm.data_engine import gazetteer
 from rsvlm.data_engine.compose import compose
 from rsvlm.data_engine.landcover import CLASSES
 from rsvlm.data_engine.records import Split
+from rsvlm.data_engine.shards import write_shards
 from rsvlm.data_engine.sources import optical_sar
 from rsvlm.data_engine.writer import image_path
 from rsvlm.errors import CheckpointError, SettingsError
@@ -34,6 +33,7 @@ from rsvlm.training.align_data import (
     pairs_of,
 )
 from rsvlm.training.run import load_recipe
+from tests.rsvlm.training.launching import train_in_two
 
 
 class Stop(Exception):
@@ -86,7 +86,11 @@ def test_a_run_leaves_encoders_that_load(
     assert run["recipe"]["learn"] == {"optical": "head", "sar": "lora"}
     assert run["end"]
     images = (folder / "train-images.txt").read_text().splitlines()
-    known = {r.sha256 for s in Sets(smoke_data / "train.jsonl").pairs for r in (s.sar,)}
+    known = {
+        r.sha256
+        for s in Sets(list(read_samples(smoke_data / "train.jsonl"))).pairs
+        for r in (s.sar,)
+    }
     assert known <= set(images)
 
 
@@ -131,26 +135,30 @@ def test_small_graphs_train_like_large_ones(
 def test_two_processes_train_like_one(
     align_recipe: AlignRecipe, aligned_run: Path, smoke_data: Path, tmp_path: Path
 ) -> None:
-    recipe = tmp_path / "recipe.toml"
-    fields = align_recipe.model_dump(mode="json", exclude_defaults=True)
-    tables = {k: v for k, v in fields.items() if isinstance(v, dict)}
-    lines = [f"{k} = {json.dumps(v)}" for k, v in fields.items() if k not in tables]
-    for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in table.items())]
-    recipe.write_text("\n".join(lines))
     out = tmp_path / "out"
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu",
-        "--num_processes", "2", "--num_cpu_threads_per_process", "1",
-        "--main_process_port", "0", "--module", "rsvlm.app", "train", "align",
-        str(recipe), "--data", str(smoke_data), "--out", str(out),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    train_in_two("align", align_recipe, smoke_data, out)
+    spent = [line["images_per_s"] for line in log(out) if "loss" in line]
+    assert len(spent) == 1  # one of the two writes the log
     one, two = (load_file(p / "checkpoint" / ALIGN_FILE) for p in (aligned_run, out))
     assert one.keys() == two.keys()
     for name, tensor in one.items():
         assert torch.allclose(tensor, two[name], atol=0.02), name
+
+
+def test_shards_teach_the_same_as_files(
+    align_recipe: AlignRecipe, aligned_run: Path, smoke_data: Path, tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        samples = read_samples(smoke_data / f"{split}.jsonl")
+        write_shards(samples, smoke_data, tmp_path / "data", split, 1)
+    update = {"train": ("train-*.tar",), "val": ("val-*.tar",)}
+    recipe = align_recipe.model_copy(update=update)
+    out = train_align(recipe, tmp_path / "data", tmp_path / "out", tmp_path / "f")
+    one, two = (
+        load_file(folder / ALIGN_FILE) for folder in (aligned_run / "checkpoint", out)
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any("wait_share" in line for line in log(tmp_path / "out"))
 
 
 def test_terms_and_parts_are_switched_one_by_one(
@@ -300,7 +308,7 @@ def test_windows_of_a_step_do_not_overlap(
 def test_a_step_is_drawn_from_its_number_alone(
     align_recipe: AlignRecipe, smoke_data: Path
 ) -> None:
-    train = Sets(smoke_data / "train.jsonl")
+    train = Sets(list(read_samples(smoke_data / "train.jsonl")))
     one, two, other = (draw_step(align_recipe, train, n)[0] for n in (3, 3, 4))
     assert one == two != other
     shot = one["sar"].items[0]

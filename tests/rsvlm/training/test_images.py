@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rsvlm.errors import ParseError, SettingsError
+from rsvlm.errors import ImageError, ParseError
 from rsvlm.samples import ImageRef, Sample
 from rsvlm.training.images import FILE, read_train_images, write_train_images
 
@@ -43,7 +43,7 @@ def test_no_list_is_not_an_empty_list(tmp_path: Path) -> None:
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"'gone\.png' cannot be read"):
+    with pytest.raises(ImageError, match=r"gone\.png: No such file"):
         write_train_images(tmp_path, [sample(ref("gone.png"))], tmp_path)
     assert not list(tmp_path.iterdir())
 

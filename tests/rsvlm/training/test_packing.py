@@ -16,8 +16,8 @@ from rsvlm.render import View
 from rsvlm.tasks import TASKS
 from rsvlm.training.packing import ASK, END, Packed, attention, collate, pack
 from rsvlm.training.tune_check import answers_of
-from rsvlm.training.tune_loss import loss_of
-from rsvlm.training.tune_steps import Batch, located
+from rsvlm.training.tune_loss import Batch, loss_of
+from rsvlm.training.tune_steps import located
 
 TURNS = [
     (TASKS["count"].prompt("How many ships are there?"), "3"),
@@ -50,7 +50,7 @@ def image(
     noise: Callable[..., NDArray[np.uint8]],
 ) -> Tensor:
     """Image tokens of a picture of three tiles, shape (3, 16, D)."""
-    return engine._encode(make_view(noise(100, 200)))
+    return engine._encode(make_view(noise(100, 200)), "a key")
 
 
 def test_questions_do_not_see_each_other(engine: LocalEngine, image: Tensor) -> None:
@@ -138,7 +138,7 @@ def test_the_loss_is_the_mean_overanswers_of(
     features = torch.randn(3, 64, width, generator=torch.Generator().manual_seed(0))
     inputs = located(batch, tokenizer.convert_tokens_to_ids("<image>"))
     inputs["sensor_ids"] = torch.zeros(3)
-    loss, right = loss_of(engine.model, Batch(inputs, features, 1))
+    loss, right = loss_of(engine.model, Batch(inputs, features))
     tokens = engine.model.model.optical_projector(features)
     logits = logits_of(engine, batch, tokens)[0, :-1]
     each = torch.nn.functional.cross_entropy(

@@ -10,13 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rsvlm.errors import CheckpointError, SettingsError
+from rsvlm.data_engine.shards import write_shards
+from rsvlm.errors import CheckpointError, SettingsError, UnknownNameError
 from rsvlm.labels import OBJECTS
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings
 from rsvlm.models.region_head import RegionMaps, peaks
 from rsvlm.samples import read_samples
 from rsvlm.training.features import FeatureCache
+from rsvlm.training.mix import Mix
 from rsvlm.training.mosaic import ABSENT, Entry, Labelled
 from rsvlm.training.region_data import RegionData
 from rsvlm.training.region_loss import WEIGHTS, region_loss
@@ -40,7 +42,8 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def untimed(folder: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in x.items() if k != "time_s"} for x in lines(folder)]
+    timed = {"time_s", "wait_share"}
+    return [{k: v for k, v in x.items() if k not in timed} for x in lines(folder)]
 
 
 def test_an_interrupted_run_ends_like_any_other(
@@ -89,7 +92,7 @@ def test_what_a_run_leaves_behind(
     assert run["end"] >= run["start"]
     first, second, last = lines(region_run)
     assert (first["epoch"], second["epoch"]) == (1, 2)
-    assert first.keys() >= {"val_loss", *WEIGHTS}
+    assert first.keys() >= {"val_loss", "wait_share", *WEIGHTS}
     settings = FinderSettings.model_validate(last["calibration"])
     text = (region_run / "regions.json").read_text()
     assert FinderSettings.model_validate_json(text) == settings
@@ -107,6 +110,26 @@ def test_a_head_that_is_trained_longer_finds_more(
     epochs = [line for line in lines(tmp_path) if "epoch" in line]
     assert epochs[-1]["val_loss"] < 0.8 * epochs[0]["val_loss"]
     assert epochs[-1]["size"] < 0.5 * epochs[0]["size"]
+
+
+def test_shards_and_a_mix_teach_as_well(
+    region_recipe: RegionRecipe, smoke_data: Path, tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        samples = read_samples(smoke_data / f"{split}.jsonl")
+        write_shards(samples, smoke_data, tmp_path / "data", split)
+    update = {
+        "train": ("train-*.tar",), "val": ("val-*.tar",), "epochs": 1, "mosaics": 2,
+        "mix": Mix(weights={"mosaics": 0.0}, size=6), "batch": 4,
+    }  # fmt: skip
+    recipe = region_recipe.model_copy(update=update)
+    train_regions(recipe, tmp_path / "data", tmp_path / "out", tmp_path / "features")
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["inputs"].keys() == {"train", "val"}
+    wrong = recipe.model_copy(update={"mix": Mix(weights={"mosaic": 0.0})})
+    with pytest.raises(UnknownNameError, match="Did you mean 'mosaics'"):
+        train_regions(wrong, tmp_path / "data", tmp_path / "new", tmp_path / "f")
+    assert not (tmp_path / "new").exists()
 
 
 def test_training_starts_from_the_head_of_a_checkpoint(
@@ -153,9 +176,9 @@ def test_pictures_without_objects_and_data_without_val(
     ("update", "message"),
     [
         ({"layers": (9,)}, r"no layers \[9\]"),
-        ({"train": "none.jsonl"}, r"none\.jsonl is missing"),
-        ({"val": "none.jsonl"}, r"none\.jsonl is missing"),
-        ({"train": "run.json"}, "holds no sample of task 'detect'"),
+        ({"train": ("none.jsonl",)}, r"none\.jsonl is missing"),
+        ({"val": ("none.jsonl",)}, r"none\.jsonl is missing"),
+        ({"train": ("run.json",)}, "holds no sample of task 'detect'"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused_at_once(
@@ -275,7 +298,7 @@ def test_pictures_of_scenes_teach_what_is_not_there(
     tmp_path: Path,
 ) -> None:
     recipe = region_recipe.model_copy(update={"empty": 3, "epochs": 1})
-    scenes = _scenes(smoke_data / "train.jsonl")
+    scenes = _scenes(read_samples(smoke_data / "train.jsonl"))
     assert {cell.sample.answers[0] for cell in scenes} <= set(ABSENT)
     forest = next(c for c in scenes if c.sample.answers[0] == "forest")
     data = RegionData(

@@ -18,8 +18,8 @@ from rsvlm.training.run import (
     RECIPES,
     STATE_FILE,
     RunLog,
-    input_files,
     load_recipe,
+    read_changes,
 )
 from rsvlm.training.state import learning_rate, load_state, save_state
 from rsvlm.training.tune import TuneRecipe
@@ -55,13 +55,25 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
         load_recipe(TuneRecipe, "tinny", "tune")
 
 
-def test_inputs_must_exist(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").touch()
-    assert input_files(tmp_path, {"train": "a.jsonl"}) == {
-        "train": tmp_path / "a.jsonl"
-    }
-    with pytest.raises(SettingsError, match=r"b\.jsonl is missing\. Build"):
-        input_files(tmp_path, {"train": "a.jsonl", "val": "b.jsonl"})
+def test_a_setting_can_be_given_another_value() -> None:
+    changes = read_changes(
+        ["steps=7", "layers = [6]", "start=runs/a b", "questions={a = 2}"]
+    )
+    recipe = load_recipe(TuneRecipe, "smoke", "tune", changes | {"questions": {}})
+    assert changes["questions"] == {"a": 2}
+    assert (recipe.steps, recipe.layers, recipe.start) == (7, (6,), "runs/a b")
+    assert recipe.rank == load_recipe(TuneRecipe, "smoke", "tune").rank
+
+
+@pytest.mark.parametrize("line", ["steps", "=3", " = 3", ""])
+def test_what_is_no_setting_is_refused(line: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{line}' is no KEY=VALUE"):
+        read_changes([line])
+
+
+def test_an_unknown_setting_on_the_command_line_is_named() -> None:
+    with pytest.raises(UnknownNameError, match=r"'stepps'.*'steps'"):
+        load_recipe(TuneRecipe, "smoke", "tune", {"stepps": 3})
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rsvlm.data_engine.shards import write_shards
 from rsvlm.engines.local import LocalEngine
 from rsvlm.errors import SettingsError
 from rsvlm.models.bases import base_folder
@@ -21,16 +23,15 @@ from rsvlm.samples import read_samples
 from rsvlm.training.augment import load_picture, turn
 from rsvlm.training.conversations import pictures
 from rsvlm.training.features import FeatureCache
+from rsvlm.training.mix import Mix, Order
 from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
-from rsvlm.training.tune_data import (
-    Eye,
-    Look,
-    TuneData,
-    choose_pictures,
-    draw_batch,
-    turn_patches,
-)
+from rsvlm.training.tune_check import checked
+from rsvlm.training.tune_data import Eye, Look, TuneData, turn_patches
 from rsvlm.training.tune_encode import encode_all, encode_tiles
+from rsvlm.training.tune_loss import batch_on
+from rsvlm.training.tune_steps import steps_ahead
+from tests.rsvlm.training.drawing import batch_of
+from tests.rsvlm.training.launching import train_in_two
 
 
 class Stop(Exception):
@@ -50,7 +51,9 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
     lines = [
         json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()
     ]
-    timed = {"time_s", "tokens_per_s", "images_per_s"}
+    timed = {
+        "time_s", "tokens_per_s", "images_per_s", "wait_share", "padding",
+    }  # fmt: skip
     return [{k: v for k, v in line.items() if k not in timed} for line in lines]
 
 
@@ -84,6 +87,74 @@ def test_an_interrupted_run_ends_like_any_other(
         train_tune(tune_recipe, smoke_data, whole, features)
 
 
+def test_shards_teach_the_same_as_files(
+    tuned: Path, tune_recipe: TuneRecipe, smoke_data: Path, tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        samples = read_samples(smoke_data / f"{split}.jsonl")
+        # Each shard holds about one picture.
+        write_shards(samples, smoke_data, tmp_path / "data" / "shards", split, 1)
+    update = {"train": ("shards/train-*.tar",), "val": ("shards/val-*.tar",)}
+    recipe = tune_recipe.model_copy(update=update)
+    # No features are there yet: the pictures are read from the shards.
+    out = train_tune(recipe, tmp_path / "data", tmp_path / "out", tmp_path / "features")
+    one, two = (
+        load_file(folder / "model.safetensors")
+        for folder in (tuned / "checkpoint", out)
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    names = [
+        (folder / "train-images.txt").read_text()
+        for folder in (tuned / "checkpoint", out)
+    ]
+    assert names[0] == names[1]
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert {"train/0", "train/1", "val/0"} <= run["inputs"].keys()
+
+
+def test_two_processes_share_a_run(
+    tune_recipe: TuneRecipe, smoke_data: Path, features: Path, tmp_path: Path
+) -> None:
+    recipe = tune_recipe.model_copy(update={"questions": {"classify": 1, "vqa": 2}})
+    out = tmp_path / "out"
+    train_in_two("tune", recipe, smoke_data, out)
+    assert [line["step"] for line in log_of(out)] == [2, 4, 4]
+    shares = log_of(out)[-1]["held_out"]
+    assert shares.keys() == {"classify", "vqa"}
+    for name, value in load_file(out / "checkpoint" / "model.safetensors").items():
+        assert value.isfinite().all(), name
+    state = load_file(out / "state.safetensors")
+    assert any(value.any() for name, value in state.items() if "lora_B" in name)
+    # A run of two is no run of one.
+    with pytest.raises(SettingsError, match="a run of 2 processes, now there are 1"):
+        train_tune(recipe, smoke_data, out, features)
+
+
+def test_pictures_shown_anew_teach_as_well(
+    tune_recipe: TuneRecipe, smoke_data: Path, tmp_path: Path
+) -> None:
+    update = {"variants": 0, "steps": 2, "check_every": 2, "warm_steps": 2}
+    recipe = tune_recipe.model_copy(update=update)
+    said: list[str] = []
+    train_tune(recipe, smoke_data, tmp_path / "out", tmp_path / "features", said.append)
+    assert "encoding train: 0/0" in said  # nothing is kept
+    held_out = checked(
+        pictures(read_samples(smoke_data / "val.jsonl")), recipe.check_pictures
+    )
+    assert len(list((tmp_path / "features").rglob("*.st"))) == len(held_out)
+
+
+def test_a_mix_says_what_is_shown_and_encoded(
+    tune_recipe: TuneRecipe, smoke_data: Path, tmp_path: Path
+) -> None:
+    mix = Mix(weights={"synthetic_pairs": 0}, caps={"synthetic": 3}, size=9)
+    update = {"mix": mix, "steps": 2, "check_every": 2, "warm_steps": 0, "batch": 3}
+    recipe = tune_recipe.model_copy(update=update)
+    said: list[str] = []
+    train_tune(recipe, smoke_data, tmp_path / "out", tmp_path / "features", said.append)
+    assert "encoding train: 6/6" in said  # of two steps of three
+
+
 def test_what_a_run_leaves_behind(
     tuned: Path, tune_recipe: TuneRecipe, smoke_data: Path, features: Path
 ) -> None:
@@ -99,8 +170,11 @@ def test_what_a_run_leaves_behind(
     log = [json.loads(line) for line in (tuned / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [2, 4, 4]
     assert log[1].keys() == {
-        "time_s", "step", "loss", "tokens_per_s", "images_per_s",
+        "time_s", "step", "loss", "tokens_per_s", "images_per_s", "wait_share",
+        "padding",
     }  # fmt: skip
+    assert 0 <= log[1]["wait_share"] < 1
+    assert 0 <= log[1]["padding"] < 0.5
     shares = log[2]["held_out"]
     assert shares.keys() >= {"classify", "vqa", "count", "caption", "ground"} - {
         "classify"  # two held-out pictures may show no scene
@@ -118,7 +192,8 @@ def test_training_lowers_the_loss(
 ) -> None:
     update = {
         "steps": 30, "check_every": 30, "questions": {"classify": 1}, "rank": 8,
-        "lora_rate": 1e-2, "projector_rate": 1e-2, "repeats": {"synthetic_pairs": 0},
+        "lora_rate": 1e-2, "projector_rate": 1e-2,
+        "mix": Mix(weights={"synthetic_pairs": 0}),
     }  # fmt: skip
     train_tune(tune_recipe.model_copy(update=update), smoke_data, tmp_path, features)
     losses = [line["loss"] for line in log_of(tmp_path) if "loss" in line]
@@ -158,7 +233,7 @@ def test_frozen_parts_stay_what_they_were(
         ({"questions": {"compare": 1}}, "no sample of the tasks under 'questions'"),
         ({"layers": (2, 9)}, r"no layers \[9\]"),
         ({"tile_size": 100}, "100 px is no multiple of 28 px"),
-        ({"train": "none.jsonl"}, r"none\.jsonl is missing"),
+        ({"train": ("none.jsonl",)}, r"none\.jsonl is missing"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused_at_once(
@@ -208,26 +283,27 @@ def make_data(
         encoder = frozen_encoder(str(encoder_folder))
         eyes = {"optical": Eye(encoder, store)}
         data = TuneData(found, smoke_data, eyes, processor, recipe, train=True)
-        encode_all(data, lambda done, total: None)
+        encode_all(data, range(len(found)), lambda done, total: None)
         return data
 
     return make
 
 
-def test_an_epoch_shows_every_picture(make_data: Callable[..., TuneData]) -> None:
-    data = make_data(batch=4)
-    steps = len(data.pictures) // 4
-    first = [i for s in range(steps) for i in choose_pictures(data, s + 1)]
-    assert sorted(first) == list(range(len(data.pictures)))
-    second = [i for s in range(steps, 2 * steps) for i in choose_pictures(data, s + 1)]
-    assert sorted(second) == sorted(first)
-    assert second != first
-    sources = {picture.source for picture in data.pictures}
-    often = make_data(batch=4, repeats=dict.fromkeys(sources, 2.0))
-    twice = [i for s in range(2 * steps) for i in choose_pictures(often, s + 1)]
-    assert sorted(twice) == sorted(first * 2)
-    rare = make_data(batch=4, repeats=dict.fromkeys(sources, 0.0))
-    assert choose_pictures(rare, 1)
+def test_epochs_show_every_picture_equally_often(
+    make_data: Callable[..., TuneData],
+) -> None:
+    data = make_data(batch=5, epochs=2.0)
+    count = len(data.pictures)
+    assert (2 * count) % 5  # what is over goes to other steps
+    windows = data.recipe.windows(count, (0, 1))
+    assert windows.steps == 2 * count // 5
+    order = Order([p.source for p in data.pictures], data.recipe.mix, 0)
+    tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
+    run = list(steps_ahead(data, tokenizer, order, windows))
+    assert len(run) == windows.steps
+    assert {len(batch.parts) for batch in run} <= {5, 6}
+    shown = Counter(look.index for batch in run for look in batch.drawn.looks)
+    assert shown == dict.fromkeys(range(count), 2)
 
 
 def test_turned_variants_are_the_turned_pictures(
@@ -236,8 +312,7 @@ def test_turned_variants_are_the_turned_pictures(
     # Tiles smaller than the pictures: then each variant is encoded on its own.
     data = make_data(tile_size=56, variants=3)
     index = next(i for i, p in enumerate(data.pictures) if p.detect)
-    assert not data.one_tile(index)
-    assert data.count_tiles(index) == len(data.features(Look(index, 0)))
+    assert data.rows(Look(index, 0)) == len(data.part(Look(index, 0)))
     picture = load_picture(smoke_data / data.pictures[index].ref.path)
     assert len({data.turned(index, v) for v in range(3)}) > 1
     for variant in range(3):
@@ -253,21 +328,20 @@ def test_turned_variants_are_the_turned_pictures(
             assert shown[y0:y1, x0:x1].max() > np.median(shown) + 50
         eye = Eye(frozen_encoder(str(encoder_folder)), data.eyes["optical"].cache)
         expected = encode_tiles(eye, [data.cut(index, variant)], data)
-        assert torch.equal(expected, data.features(Look(index, variant)))
+        found = data.part(Look(index, variant))
+        assert isinstance(found, torch.Tensor)
+        assert torch.equal(expected, found)
 
 
 def test_batches_fit_their_features(make_data: Callable[..., TuneData]) -> None:
     data = make_data()
-    tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
     for seed in range(6):
-        rng = np.random.default_rng(seed)
-        questions = data.recipe.questions
-        batch, looks = draw_batch(data, [0, 1, 2], tokenizer, questions, rng)
-        patches = torch.cat([data.features(look) for look in looks])
-        assert batch["input_ids"].shape == batch["weight"].shape
-        placeholders = int((batch["input_ids"] == 3).sum())
-        assert placeholders == patches.shape[0] * data.processor.tokens_per_tile
-        assert (batch["weight"].sum(1) > 0).all()
+        batch = batch_on(data, batch_of(data, [0, 1, 2], seed), torch.device("cpu"))
+        inputs = batch.inputs
+        assert inputs["input_ids"].shape == inputs["weight"].shape
+        placeholders = int((inputs["input_ids"] == 3).sum())
+        assert placeholders == len(batch.features) * data.processor.tokens_per_tile
+        assert (inputs["weight"].sum(1) > 0).all()
 
 
 @pytest.mark.parametrize("quarter", range(4))

@@ -17,18 +17,13 @@ from rsvlm.samples import read_samples
 from rsvlm.training.augment import load_picture, turn
 from rsvlm.training.conversations import Picture, pictures
 from rsvlm.training.features import FeatureCache
-from rsvlm.training.tune_data import (
-    Eye,
-    Look,
-    TuneData,
-    TuneRecipe,
-    read_picture,
-    thinned,
-)
+from rsvlm.training.tune_check import thinned
+from rsvlm.training.tune_data import Eye, Look, TuneData, read_picture
 from rsvlm.training.tune_encode import encode_all, encode_tiles
-from rsvlm.training.tune_loss import loss_of, project
+from rsvlm.training.tune_loss import batch_on, loss_of, project
+from rsvlm.training.tune_recipe import TuneRecipe
 from rsvlm.training.tune_start import initial_model
-from rsvlm.training.tune_steps import drawn, with_features
+from tests.rsvlm.training.drawing import batch_of
 
 
 @torch.no_grad()
@@ -68,7 +63,7 @@ def radar_sets(
     few = [*found[:3], *(p for p in found if p.source == "radar")]
     processor = image_processor_of(model.config)
     data = TuneData(few, radar_data, eyes, processor, recipe, train=True)
-    encode_all(data, lambda done, total: None)
+    encode_all(data, range(len(few)), lambda done, total: None)
     return data, model
 
 
@@ -87,14 +82,11 @@ def test_pictures_are_seen_by_their_encoder(
             for name, encoder in encoders.items()
         }
         other = {"optical": "sar", "sar": "optical"}[sensor]
-        found = data.features(Look(index, 0))
+        found = data.part(Look(index, 0))
+        assert isinstance(found, torch.Tensor)
         assert torch.equal(found, seen[sensor])
         assert not torch.allclose(found, seen[other], atol=0.1)
-    rng = np.random.default_rng(0)
-    tokenizer = base_tokenizer(base_folder(data.recipe.language_model))
-    batch = with_features(
-        data, drawn(data, [4, 0], tokenizer, data.recipe.questions, rng)
-    )
+    batch = batch_on(data, batch_of(data, [4, 0]), torch.device("cpu"))
     sensors = batch.inputs["sensor_ids"].tolist()
     assert sensors == [1] + [0] * (len(batch.features) - 1)
     loss, _ = loss_of(model, batch)

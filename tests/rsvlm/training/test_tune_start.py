@@ -19,7 +19,7 @@ from rsvlm.models.checkpoint import base_tokenizer
 from rsvlm.render import View
 from rsvlm.training.images import read_train_images
 from rsvlm.training.tune import train_tune
-from rsvlm.training.tune_data import TuneRecipe
+from rsvlm.training.tune_recipe import TuneRecipe
 from rsvlm.training.tune_start import add_updates, find_start, initial_model
 
 #: The layer of the SAR encoder that is not as in its trunk.

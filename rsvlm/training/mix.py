@@ -1,8 +1,9 @@
-"""Which sample comes when: weights, temperature, caps, epochs, shards, resuming.
+"""Which sample comes when: weights, temperature, caps, epochs.
 
-A :class:`Mix` says how sources share an epoch; a :class:`Sampler` yields indices of
-samples by it. The order follows from the seed alone, on every machine: a rank takes every
-n-th index, and a position is enough to continue.
+A :class:`Mix` says how sources share an epoch; an :class:`Order` tells which sample
+stands at a position of the endless sequence of epochs. It follows from the seed alone,
+on every machine, so that a run that goes on needs no more than its position, and
+several processes that each take their own positions meet every sample once.
 
 Source:
     Temperature: sources of n samples share an epoch by n ** (1 / T), as in multilingual
@@ -10,7 +11,7 @@ Source:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
@@ -35,11 +36,9 @@ class Mix(BaseModel):
     caps: Mapping[str, int] = Field(
         default_factory=dict, description="source -> most samples an epoch"
     )
-    epochs: float = Field(1.0, gt=0, description="how many, parts of one included")
     size: int | None = Field(
         None, ge=1, description="samples an epoch; as many as there are by default"
     )
-    seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _usable(self) -> "Mix":
@@ -100,89 +99,65 @@ class Mix(BaseModel):
         return quotas
 
 
-class Sampler:
-    """Yields indices of samples, epoch after epoch.
+class Order:
+    """The endless sequence of samples, epoch after epoch.
 
     Every source is gone through in an order of its own, again and again; an epoch goes
     on where the last one stopped, so that samples are shown equally often.
     """
 
     def __init__(
-        self, sources: Sequence[str], mix: Mix, rank: int = 0, ranks: int = 1
+        self, sources: Sequence[str], mix: Mix, seed: int, known: Iterable[str] = ()
     ) -> None:
         """Count what each source has.
 
         Args:
             sources: Source of each sample.
             mix: How they share an epoch.
-            rank: Which of several processes this is.
-            ranks: How many processes share the samples.
+            seed: Another seed is another order.
+            known: Sources that the mix may name although no sample here is theirs.
 
         Raises:
             UnknownNameError: If the mix names no source.
-            SettingsError: If no source has a share, or the rank is none of the ranks.
+            SettingsError: If no source has a share.
         """
-        if not 0 <= rank < ranks:
-            raise SettingsError(
-                f"The rank is {rank} of {ranks}. Ranks count from 0 to one less."
-            )
         groups: dict[str, list[int]] = defaultdict(list)
         for index, name in enumerate(sources):
             groups[name].append(index)
-        self.mix, self.rank, self.ranks = mix, rank, ranks
+        self._seed = seed
         self._indices = {
             name: np.array(group, np.int64) for name, group in sorted(groups.items())
         }
-        self.quotas = mix.quotas({name: len(i) for name, i in self._indices.items()})
-        #: Samples of an epoch, of all ranks together.
+        sizes = dict.fromkeys(sorted(known), 0)
+        sizes |= {name: len(group) for name, group in self._indices.items()}
+        #: Source -> samples an epoch.
+        self.quotas = mix.quotas(sizes)
+        #: Samples an epoch.
         self.epoch_size = sum(self.quotas.values())
-        #: Samples that this rank has taken.
-        self.taken = 0
+        self._last: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
 
-    def __len__(self) -> int:
-        """Samples of this rank in all epochs: the same for every rank."""
-        return round(self.epoch_size * self.mix.epochs) // self.ranks
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield the indices that are left, and count them."""
-        epoch, order = -1, np.empty(0, np.int64)
-        while self.taken < len(self):
-            position = self.taken * self.ranks + self.rank
-            if position // self.epoch_size != epoch:
-                epoch = position // self.epoch_size
+    def at(self, positions: range) -> list[int]:
+        """Return the samples at positions, which count from 0 and rise."""
+        found = []
+        for position in positions:
+            epoch, within = divmod(position, self.epoch_size)
+            number, order = self._last
+            if number != epoch:
                 order = self.epoch(epoch)
-            # Counted before it is handed out: what is in use is not given again.
-            self.taken += 1
-            yield int(order[position % self.epoch_size])
+                # Set at once: several threads may ask.
+                self._last = (epoch, order)
+            found.append(int(order[within]))
+        return found
 
     def epoch(self, number: int) -> NDArray[np.int64]:
-        """Return the indices of an epoch of all ranks, shape (epoch_size,)."""
+        """Return the samples of an epoch, shape (epoch_size,)."""
         drawn = [
             self._drawn(name, number * quota, quota)
             for name, quota in self.quotas.items()
             if quota
         ]
         together = np.concatenate(drawn)
-        return together[_order(f"{self.mix.seed}/epoch/{number}", len(together))]
-
-    def state(self) -> dict[str, int]:
-        """Return what :meth:`resume` needs, to be kept with a checkpoint."""
-        return {"taken": self.taken, "ranks": self.ranks, "seed": self.mix.seed,
-                "epoch_size": self.epoch_size}  # fmt: skip
-
-    def resume(self, state: Mapping[str, int]) -> None:
-        """Go on where a state was taken; any rank may take the state of any other.
-
-        Raises:
-            SettingsError: If the state is of another mix, other samples or ranks.
-        """
-        for name, value in self.state().items():
-            if name != "taken" and state.get(name) != value:
-                raise SettingsError(
-                    f"The state was taken with {name} {state.get(name)}, now it is "
-                    f"{value}. Continue with the same data, mix and processes."
-                )
-        self.taken = int(state["taken"])
+        return together[_order(f"{self._seed}/epoch/{number}", len(together))]
 
     def _drawn(self, name: str, start: int, count: int) -> NDArray[np.int64]:
         """Return a stretch of the endless order of a source."""
@@ -190,7 +165,7 @@ class Sampler:
         parts = []
         while count:
             turn, offset = divmod(start, len(indices))
-            order = _order(f"{self.mix.seed}/{name}/{turn}", len(indices))
+            order = _order(f"{self._seed}/{name}/{turn}", len(indices))
             part = order[offset : offset + count]
             parts.append(indices[part])
             start, count = start + len(part), count - len(part)
