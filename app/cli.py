@@ -23,6 +23,7 @@ from rsvlm.app.cli_keys import keys
 from rsvlm.app.cli_knowledge import knowledge
 from rsvlm.app.cli_rewrite import data_rewrite
 from rsvlm.app.cli_serve import serve
+from rsvlm.app.cli_train import train
 from rsvlm.app.inputs import allow_host
 from rsvlm.errors import RsvlmError
 
@@ -241,69 +242,6 @@ def info(image: str, sensor: str, as_json: bool, hosts: tuple[str, ...]) -> None
         click.echo("\n".join(lines(facts)))
 
 
-@main.group()
-def train() -> None:
-    """Train a checkpoint."""
-
-
-def _training_options(command: Callable[..., None]) -> Callable[..., None]:
-    options: tuple[Callable[..., Any], ...] = (
-        click.option("--cache", type=click.Path(file_okay=False), default=None,
-                     help="Encoded pictures.  [default: OUT/features]"),
-        click.option("--out", required=True, type=click.Path(file_okay=False)),
-        click.option("--data", "folder", required=True,
-                     type=click.Path(exists=True, file_okay=False),
-                     help="Folder written by rsvlm data build."),
-        click.argument("recipe"),
-    )  # fmt: skip
-    for option in options:
-        command = option(command)
-    return command
-
-
-@train.command("align")
-@_training_options
-def train_align(**given: Any) -> None:
-    """Align optical, SAR and text encoders by RECIPE, a name or a TOML file."""
-    from rsvlm.training.align import AlignRecipe, train_align
-
-    _train(train_align, AlignRecipe, "align", **given)
-
-
-@train.command("tune")
-@_training_options
-def train_tune(**given: Any) -> None:
-    """Train projectors and LoRA by RECIPE, a name or a TOML file."""
-    from rsvlm.training.tune import TuneRecipe, train_tune
-
-    _train(train_tune, TuneRecipe, "tune", **given)
-
-
-@train.command("regions")
-@_training_options
-def train_regions(**given: Any) -> None:
-    """Train the region head by RECIPE, a name or a TOML file."""
-    from rsvlm.training.regions import RegionRecipe, train_regions
-
-    _train(train_regions, RegionRecipe, "regions", **given)
-
-
-def _train(
-    run: Callable[..., Path],
-    kind: Any,
-    stage: str,
-    recipe: str,
-    folder: str,
-    out: str,
-    cache: str | None,
-) -> None:
-    from rsvlm.training.run import load_recipe
-
-    settings = load_recipe(kind, recipe, stage)
-    store = Path(cache) if cache else Path(out) / "features"
-    click.echo(run(settings, Path(folder), Path(out), store, _say))
-
-
 def _say(line: str) -> None:
     click.echo(line, err=True)
 
@@ -319,6 +257,7 @@ main.add_command(index)
 main.add_command(keys)
 main.add_command(knowledge)
 main.add_command(serve)
+main.add_command(train)
 
 
 @main.group("assets")
