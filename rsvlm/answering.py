@@ -13,7 +13,7 @@ import numpy as np
 
 from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
-from rsvlm.doubts import GUESS, doubts, strange_boxes
+from rsvlm.doubts import GUESS, doubts, strange_boxes, sure_of_count
 from rsvlm.engines.base import Engine
 from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.focus import kept
@@ -225,11 +225,12 @@ class Answerer:
         options: Options,
     ) -> Verdict:
         found = self._search(state, rasters, kind, options)
-        if state.task.name == "ground" and not found.regions and state.subject:
+        drawn = state.task.name in ("ground", "segment")
+        if drawn and not found.regions and state.subject:
             # "Where is the ship?" takes for granted that there is one: the best
-            # candidate is shown if it is as sure as a yes would need.
-            weak = self._search(state, rasters, kind, options, "presence").regions[:1]
-            found = Findings(weak, found.best)
+            # candidate is shown, though nobody would count it.
+            weak = self._search(state, rasters, kind, options, "named").regions[:1]
+            found = Findings(weak, found.best, found.missed)
         regions = found.regions
         name = state.subject.name if state.subject else None
         sure = mean([r.confidence for r in regions]) if regions else 1 - found.best
@@ -238,6 +239,7 @@ class Answerer:
             return Verdict(covers, sure, regions, len(regions))
         labels = [region.label for region in regions]
         if state.task.name == "count" and name is not None:
+            sure = sure_of_count([r.confidence for r in regions], found.missed)
             return Verdict(count_text(len(regions), name), sure, regions, len(regions))
         text = found_text(labels, name)
         if state.task.name == "segment" and regions:

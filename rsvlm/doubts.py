@@ -1,4 +1,4 @@
-"""What to doubt: views unlike those of the training, boxes in a strange unit.
+"""What to doubt: views unlike those of the training, boxes in a strange unit, counts.
 
 A model answers whatever it is shown; these sentences tell when that is a guess.
 """
@@ -67,3 +67,21 @@ def strange_boxes(engine: Engine, reply: str, window: Window) -> list[str]:
     if said and engine.kind == "remote":
         said[-1] += " Name its dialect: URL?dialect=NAME#MODEL."
     return said
+
+
+def sure_of_count(taken: Sequence[float], missed: float) -> float:
+    """Return the probability that a count is exact.
+
+    It falls with the number of errors that the confidences let expect: objects that are
+    none, and candidates that are objects. Errors come together (a picture is hard or
+    not), so that it falls more slowly than if they were independent.
+
+    Args:
+        taken: Confidence of each object that was counted.
+        missed: Expected number of objects among those that were not.
+
+    >>> sure_of_count([1.0, 1.0], 0.0), sure_of_count([0.9, 0.6], 0.5)
+    (1.0, 0.5)
+    """
+    errors = sum(1 - sure for sure in taken) + missed
+    return 1 / (1 + errors)

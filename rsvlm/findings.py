@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rsvlm.geometry import Region
 from rsvlm.render import View
 
 #: Kind of shape that regions are wanted in.
 ShapeKind = Literal["hbb", "obb", "polygon", "mask"]
-#: Why objects are searched: to draw and count them, to say whether there is one, or
-#: to mention what there is unasked.
-Purpose = Literal["locate", "presence", "anything"]
+#: Why objects are searched: to draw and count them, to say whether there is one, to
+#: mention what there is unasked, or to show the one that a question takes for granted.
+Purpose = Literal["locate", "presence", "anything", "named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,12 @@ class Findings:
     Attributes:
         regions: In raster pixels, best first.
         best: Confidence of the best candidate, taken or not; 0 without any.
+        missed: Expected number of objects among the candidates that were not taken.
     """
 
     regions: tuple[Region, ...]
     best: float
+    missed: float = 0.0
 
 
 class Finder(Protocol):
@@ -62,4 +67,13 @@ class Refiner(Protocol):
 
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
         """Return the region with its new shape, in raster pixels."""
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Turns sentences into vectors by their meaning."""
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), D)."""
         ...

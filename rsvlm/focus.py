@@ -236,7 +236,7 @@ def kept(found: Findings, rasters: Sequence[Raster]) -> Findings:
     sure = max((region.confidence for region in regions), default=None)
     if sure is None:
         sure = min(found.best, *(region.confidence for region in away))
-    return Findings(tuple(regions), sure)
+    return Findings(tuple(regions), sure, found.missed)
 
 
 def _within(point: tuple[float, float], box: HBB) -> bool:

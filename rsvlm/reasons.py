@@ -1,8 +1,8 @@
 """What a question means that names no object: the place for a purpose.
 
 "Where could a helicopter land?" asks for open, level ground. A table of purposes says
-by which words each is known and what serves it, the best first; all else is left to
-:mod:`rsvlm.subjects`. A purpose is looked for only in questions and orders that ask for
+by which words each is known and what serves it, the best first; what no words tell is
+likened to examples (:mod:`rsvlm.likening`), all else is left to :mod:`rsvlm.subjects`. A purpose is looked for only in questions and orders that ask for
 places or things, so that "how long is the runway?" is not about airplanes.
 """
 
@@ -20,20 +20,22 @@ class Purpose:
     """What somebody may want of a place.
 
     Attributes:
+        name: Key, by which :data:`rsvlm.reasons_examples.EXAMPLES` holds sentences.
         words: Pattern of the words that tell it, in lower case.
         labels: What serves it, canonical names, the best first.
         beside: Whether the ground next to the first of them is meant.
     """
 
+    name: str
     words: re.Pattern[str]
     labels: tuple[str, ...]
     beside: bool = False
 
 
-def _purpose(words: str, *labels: str, beside: bool = False) -> Purpose:
+def _purpose(name: str, words: str, *labels: str, beside: bool = False) -> Purpose:
     """Return a purpose; in its pattern ``_`` stands for a space, spaces for nothing."""
     pattern = re.sub(r"\s+", "", words).replace("_", " ")
-    return Purpose(re.compile(rf"\b(?:{pattern})\b"), labels, beside)
+    return Purpose(name, re.compile(rf"\b(?:{pattern})\b"), labels, beside)
 
 
 #: What may stand between two words that belong together.
@@ -45,6 +47,7 @@ _BUILD = r"(?:buil[dt]|set_up|put_up|erect\w*|construct\w*)"
 
 PURPOSES = (
     _purpose(
+        "airport",
         rf"""land_(?:\w+_){{0,2}}(?:planes?|airplanes?|aircraft|jets?)
         |(?:planes?|airplanes?|aircraft|jets?){_GAP}(?:land|touch_down)
         |(?:board|catch)_(?:an?|the|my)_(?:flight|plane)""",
@@ -52,6 +55,7 @@ PURPOSES = (
         "bare or dry ground",
     ),
     _purpose(
+        "land",
         rf"""(?:helicopters?|rotorcraft|drones?)(?:{_GAP}|_)(?:land(?:ing)?|set_down
         |put_down|touch_down|come_down)|(?:land(?:ing)?|set(?:ting)?|put(?:ting)?){_GAP}
         (?:helicopters?|drones?)|for_an?_(?:helicopter|drone)|helipads?|emergency_landing""",
@@ -61,6 +65,7 @@ PURPOSES = (
         "bare or dry ground",
     ),
     _purpose(
+        "moor",
         rf"""(?:moor|berth|dock)(?:_an?|_the|_my|_our)?_(?:\w+)
         |(?:moored|berthed|docked)(?!_(?:ships?|boats?|vessels?))
         |berths?|tie[ds]?_up|tie_(?:an?|the|my)_\w+_up|go_ashore
@@ -69,26 +74,31 @@ PURPOSES = (
         "harbor",
     ),
     _purpose(
+        "fuel",
         rf"""{_STORED}{_GAP}{_FUEL}|{_FUEL}(?:{_GAP}|_){_STORED}|fuel_depot
         |(?:explode|fill_up){_GAP}(?:fire|oil|fuel)|tank_farm""",
         "storage tank",
     ),
     _purpose(
+        "fly",
         r"""take_off|can_fly|could_fly|able_to_fly|runway|wings|pilots?|through_the_air
         |by_air|air_traffic|(?:planes|airplanes|aircraft)_park""",
         "airplane",
     ),
     _purpose(
+        "sail",
         r"""floats?|sail(?:s|ing)?|captain|over_(?:the_)?seas?|by_sea|on_(?:the_)?water
         |coast_guard|(?:would|could|might)_sink|crew_of_sailors""",
         "ship",
     ),
     _purpose(
+        "drive",
         r"""drive_away|red_light|licen[cs]e_plates?|traffic_jam|drivers?|mechanics?
         |parking_space|on_(?:four_)?wheels|four_wheels""",
         "vehicle",
     ),
     _purpose(
+        "cross",
         rf"""(?:cross|get_(?:across|over)|pass(?:es)?_over|reach|walk_over|spans?|joins?
         |link|links|connects?)(?:_the|_an?|_both|_two){{0,2}}_{_BANK}
         |(?:cross|get|go){_GAP}to_the_other_(?:side|bank|shore)|pass(?:es)?_over
@@ -96,27 +106,32 @@ PURPOSES = (
         "bridge",
     ),
     _purpose(
+        "tennis",
         r"""rackets?|racquets?|forehand|backhand|wimbledon|tennis(?!_courts?)|doubles|serves?_and_
         volleys?|net(?:_is)?_stretched""",
         "tennis court",
     ),
     _purpose(
+        "baseball",
         r"""home_runs?|pitchers?|batters?|innings|umpires?|(?:baseball|softball)(?!_(?:fields?|diamonds?))|home_plate
         |steal_a_base|(?:bat|glove)_and(?:_an?)?_(?:ball|bat|glove)|bat_(?:is_)?swung
         |swing_a_bat|bases_loaded""",
         "baseball diamond",
     ),
     _purpose(
+        "basketball",
         r"""slam_dunks?|dunk|dribbl\w+|hoops?|free_throws?|three-?_?pointers?|basketball(?!_courts?)
         |through_(?:a|the)_(?:ring|basket)|shoot_baskets|tall_players""",
         "basketball court",
     ),
     _purpose(
+        "run",
         r"""laps?|sprint\w*|relay|hurdles?|sports_day|athletes?|athletics|jog|jogging
         |runners?|go_for_a_run|run_a_race|intervals|marathon|track_and_field""",
         "ground track field",
     ),
     _purpose(
+        "flood",
         r"""(?:would|could|might|will|likely_to|at_risk|risk_of|danger|first|prone)
         (?:_[\w'-]+){0,4}_?(?:flood\w*|inundat\w*|high_water)
         |flood\w*(?:_[\w'-]+){0,3}_(?:first|risk|danger|warning)|flood-?_?prone
@@ -126,21 +141,25 @@ PURPOSES = (
         beside=True,
     ),
     _purpose(
+        "swim",
         r"""swim(?:mers?|ming)?(?!_pools?)|fish(?:_\w+)?_live|go_fishing|cast_a_net|bath(?:e|ing)|divers?
         |kayak\w*|always_wet|boats?_go""",
         "water",
     ),
     _purpose(
+        "live",
         r"""people_live|inhabitants|residents|earthquakes?|power_cut|mail|houses_stand
         |(?:ground_is|is_the_ground)_sealed|hottest|streets_and_houses|census""",
         "built-up land",
     ),
     _purpose(
+        "grow",
         r"""graz(?:e|ing)|plants?_grow|shade_under|birds?(?:_\w+)?_nest|nest|carbon
         |botanists?|green_in_(?:spring|summer)|pollen|wildlife|habitats?""",
         "vegetation",
     ),
     _purpose(
+        "build",
         rf"""solar_(?:panels?|farm|park)|raise_dust|dust_storms?|soil_is_open|erosion
         |{_BUILD}{_GAP}without_(?:clearing|felling|cutting)|desert|water_is_lacking
         |is_water_lacking|is_the_soil_open""",
@@ -160,6 +179,11 @@ _ASKS = re.compile(
 _FACT = re.compile(r"^(?:how (?:many|much|long|far)|why|when|who)\b")
 
 
+def is_fact(text: str) -> bool:
+    """Whether a question, as :func:`plain` gives it, asks for what no place answers."""
+    return bool(_FACT.search(text))
+
+
 def purpose(question: str) -> Purpose | None:
     """Return the purpose that a question asks a place or a thing for.
 
@@ -173,7 +197,7 @@ def purpose(question: str) -> Purpose | None:
     'ground track field'
     """
     text = plain(question)
-    if _FACT.search(text) or not _ASKS.search(text):
+    if is_fact(text) or not _ASKS.search(text):
         return None
     return next((known for known in PURPOSES if known.words.search(text)), None)
 
@@ -193,8 +217,16 @@ def implied(
     >>> implied("Where are the ships?")
     """
     found = purpose(question)
-    if found is None:
-        return None
+    return None if found is None else served(found, findable)
+
+
+def served(found: Purpose, findable: Callable[[str], bool]) -> Subject:
+    """Return what serves a purpose, the best that can be found in the image.
+
+    Args:
+        found: The purpose.
+        findable: Whether objects of a label can be found in the image.
+    """
     known = [label for label in found.labels if findable(label)] or found.labels[:1]
     label = known[0]
     noun = plural_of(label)

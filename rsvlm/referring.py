@@ -63,6 +63,20 @@ _RANK = re.compile(
     rf"\b(?:(?P<ordinal>{_ORDINAL})[ -])?(?P<word>{_SUPER})\b"
     rf"|\b(?P<count>{_NUMBER}) (?P<words>{_SUPER})\b"
 )
+#: "the ship that is larger than the others" is the largest one.
+_COMPARED = re.compile(
+    r"\b(?:(?:that|which) (?:is|are|lies?) )?(?P<word>\w+er) than "
+    r"(?:(?:all|any)(?: of)? )?(?:the )?(?:others?|rest|other \w+(?: \w+)?)\b"
+)
+_COMPARATIVES = {
+    "larger": "largest", "bigger": "biggest", "greater": "greatest",
+    "smaller": "smallest", "tinier": "tiniest", "longer": "longest",
+    "shorter": "shortest",
+}  # fmt: skip
+_MIDMOST = re.compile(
+    r"\b(?:that is |lying |located )?(?:middlemost|midmost|innermost|centralmost"
+    r"|most central(?:ly)?(?: located| placed)?)\b"
+)
 _EDGE = re.compile(
     r"\b(?:that is |that are |lying |located )?"
     r"(?P<far>(?:nearest|closest)(?: to)?|(?:farthest|furthest)(?: away)?(?: to| from)?)"
@@ -140,7 +154,8 @@ def referring(
     >>> found.label, found.rank, found.kind, found.other.label
     ('storage tank', ('area', True, 1), 'left of', 'bridge')
     """
-    asked, text = plain(question).strip(" ?.!"), " ".join(phrase.split())
+    asked = _COMPARED.sub(_superlative, plain(question).strip(" ?.!"))
+    text = _COMPARED.sub(_superlative, " ".join(phrase.split()))
     towards: tuple[float, float] | None = None
     edge = away = False
     most: int | None = None
@@ -148,6 +163,9 @@ def referring(
         towards, away = _direction(match["side"], north), match["far"].endswith("from")
         edge, most = True, 1
         text = _EDGE.sub("", text).strip()
+    elif match := _MIDMOST.search(text):
+        towards, edge, most = (0.0, 0.0), True, 1
+        text = _without(text, match)
     elif match := _IN_PART.search(text):
         towards = _direction(match["part"], north)
         text = _without(text, match)
@@ -193,6 +211,11 @@ _CUT = re.compile(
 )
 #: Words that ask for all objects of a description.
 _MANY = r"\b(?:how many|every|each|any|all|count|number of)\b"
+
+
+def _superlative(match: re.Match[str]) -> str:
+    """Return what a comparison with all others says; as it stands where unknown."""
+    return _COMPARATIVES.get(match["word"], match[0])
 
 
 def _left(head: str, label: str | None) -> str:

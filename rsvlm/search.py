@@ -81,7 +81,7 @@ def search(
     label = state.subject.label if state.subject else None
     wanted = [label] if label in finder.labels else list(finder.labels)
     regions: list[Region] = []
-    best = 0.0
+    best = missed = 0.0
     for index in range(len(rasters)) if images is None else images:
         raster = rasters[index]
         names = [str(n) for n in wanted if is_visible(str(n), raster.gsd)]
@@ -105,9 +105,10 @@ def search(
             found = finder.find(view, names, shape, purpose)
             parts.append(found.regions)
             best = max(best, found.best)
+            missed += found.missed
             state.trace.append(trace_step("refine", view, start, found.best))
         regions += merge(parts, plan.windows, SAME)
-    return Findings(tuple(regions), best)
+    return Findings(tuple(regions), best, missed)
 
 
 def trace_step(

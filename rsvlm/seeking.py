@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
+from rsvlm.findings import Finder, Findings, Purpose, Reader, ShapeKind
 from rsvlm.focus import RasterPart, kept
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
+from rsvlm.likening import likened
 from rsvlm.meaning import chosen, meant
 from rsvlm.raster import Raster
-from rsvlm.reasons import implied
+from rsvlm.reasons import PURPOSES, implied, served
 from rsvlm.referring import Referring
 from rsvlm.replies import (
     area_text,
@@ -105,7 +106,14 @@ class Seeker:
         def findable(label: str) -> bool:
             return any(self.way(label, raster) for raster in rasters)
 
-        return implied(question, findable) if self else None
+        if not self:
+            return None
+        told = implied(question, findable)
+        if told is not None or not isinstance(self.finder, Reader):
+            return told
+        names = {p.name for p in PURPOSES if any(map(findable, p.labels))}
+        like = likened(question, self.finder.vectors, names)
+        return None if like is None else served(like, findable)
 
     def can_seek(self, state: State, rasters: Sequence[Raster]) -> bool:
         """Whether the subject can be found in any image of the round."""
@@ -182,7 +190,7 @@ class Seeker:
             if about := self._meant(state, rasters[i]):
                 own = chosen(own, about, rasters[i], i, find, state.warnings)
             regions += own
-        return Findings(tuple(regions), found.best)
+        return Findings(tuple(regions), found.best, found.missed)
 
     def _meant(self, state: State, raster: Raster) -> Referring:
         assert state.subject is not None
@@ -202,7 +210,7 @@ class Seeker:
     ) -> Findings:
         label = state.subject.label if state.subject else None
         regions: list[Region] = []
-        best = 0.0
+        best = missed = 0.0
         objects = [
             i
             for i in state.images
@@ -214,6 +222,7 @@ class Seeker:
                 self.finder, state, rasters, shape, zoom, purpose, tuple(objects)
             )
             regions, best = list(found.regions), found.best
+            missed = found.missed
         for i in state.images:
             way = self.way(label, rasters[i])
             if self.scenes is None or label is None or way in (None, "object"):
@@ -228,7 +237,7 @@ class Seeker:
                     found = Findings((), cover.share(label))
             regions += found.regions
             best = max(best, found.best)
-        return Findings(tuple(regions), best)
+        return Findings(tuple(regions), best, missed)
 
     def _map(self, state: State, raster: Raster, image: int) -> CoverMap:
         assert self.scenes is not None

@@ -51,7 +51,7 @@ _ORDER = (
     r"|summari[sz]e|classify|compare|contrast|run|perform|do|tell|see|look|looking"
     r"|search"
     r"|searching|indicate|state|specify|enumerate|mention|recogni[sz]e|check|report|annotate|notice|observe"
-    r"|paint|colou?r|shade)"
+    r"|paint|colou?r(?:\sin)?|shade|fill(?:\sin)?)"
 )
 #: What may stand before the object; taken off until nothing matches.
 _BEFORE = re.compile(

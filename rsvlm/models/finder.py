@@ -199,31 +199,33 @@ class RegionFinder:
             purpose: Which of the cuts of the settings holds.
 
         Returns:
-            Regions in raster pixels, best first, with calibrated confidences, and
-            the best confidence of all candidates.
+            Regions in raster pixels, best first, with calibrated confidences, the best
+            confidence of all candidates, and how many of the others may be objects.
         """
         if not descriptions:
             return Findings((), 0.0)
         candidates, masks = self.maps(view.pixels, descriptions)
         height, width = view.pixels.shape[:2]
-        least, best = self.settings.cuts[purpose], 0.0
+        least, best, missed = self.settings.cut(purpose), 0.0, 0.0
         regions: list[Region] = []
         for name, boxes, logits in zip(descriptions, candidates, masks, strict=True):
-            kept = []
+            seen = []
             for item in boxes:
                 box = HBB(*item.box).clip(width, height)
                 if box is None or box.area < 1:
                     continue
-                score = self.confidence(item.score)
-                best = max(best, score)
-                if score >= least:
-                    kept.append(Region(box, name, score, view.image))
-            for region in nms(kept, OVERLAP):
+                score = self.confidence(item.score, name)
+                seen.append(Region(box, name, score, view.image))
+            for region in nms(seen, OVERLAP):
+                best = max(best, region.confidence)
+                if region.confidence < least:
+                    missed += region.confidence
+                    continue
                 outline = self._outline(region.shape.hbb, logits, shape, width, height)
                 placed = view.window.to_raster(outline)
                 regions.append(replace(region, shape=placed))
         regions.sort(key=lambda region: -region.confidence)
-        return Findings(tuple(regions), best)
+        return Findings(tuple(regions), best, missed)
 
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
         """Return a region with the outline of what lies in it, whatever it is.
@@ -254,11 +256,16 @@ class RegionFinder:
         outline = self._outline(box, logits, shape, width, height)
         return replace(region, shape=view.window.to_raster(outline))
 
-    def confidence(self, score: float) -> float:
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors of texts by their meaning, shape (len(texts), D)."""
+        return np.asarray(self.text.encode(texts).numpy(), np.float32)
+
+    def confidence(self, score: float, label: str = "") -> float:
         """Return the calibrated probability that an object of that score is one."""
         score = min(max(score, 1e-6), 1 - 1e-6)
         logit = np.log(score / (1 - score))
         value = self.settings.slope * logit + self.settings.intercept
+        value += self.settings.offsets.get(label, 0.0)
         return float(1 / (1 + np.exp(-value)))
 
     def _outline(
@@ -274,7 +281,7 @@ class RegionFinder:
         return largest.min_area_obb() if shape == "obb" else largest
 
     def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
-        """Return the pixels of an object: mask logits above 0 in its box.
+        """Return the pixels of an object: mask logits above the cut in its box.
 
         The box is widened by a pixel alone: more would take in parts of neighbours.
         """
@@ -288,7 +295,7 @@ class RegionFinder:
         values = nn.functional.grid_sample(
             logits[None, None], grid.float(), padding_mode="border", align_corners=False
         )
-        array = (values[0, 0] > 0).numpy()
+        array = (values[0, 0] > self.settings.mask_cut).numpy()
         if array.sum() < 0.05 * array.size:
             return None
         return Mask.from_array(array, x0, y0)

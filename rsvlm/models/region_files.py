@@ -49,9 +49,13 @@ class FinderSettings(BaseModel):
         shown: Whether it learned to take an object that is shown for a description.
         cuts: Purpose -> least confidence of an object: ``"locate"`` to draw and
             count, ``"presence"`` to say that a thing is there, ``"anything"`` to
-            mention it unasked.
-        slope: Calibration of scores: confidence = sigmoid(slope * logit + intercept).
+            mention it unasked, ``"named"`` to show the best one where a question takes
+            for granted that there is one; without it, as for ``"presence"``.
+        slope: Calibration of scores: confidence = sigmoid(slope * logit + intercept +
+            offset of the label).
         intercept: See ``slope``.
+        offsets: Label -> what its scores are worth more or less than those of others.
+        mask_cut: Mask logit above which a pixel belongs to an object.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +72,12 @@ class FinderSettings(BaseModel):
     cuts: dict[Purpose, float] = Field(default_factory=_first_cuts)
     slope: float = 1.0
     intercept: float = 0.0
+    offsets: dict[str, float] = Field(default_factory=dict)
+    mask_cut: float = 0.0
+
+    def cut(self, purpose: Purpose) -> float:
+        """Return the least confidence of an object that is sought for a purpose."""
+        return self.cuts.get(purpose, self.cuts["presence"])
 
 
 def read_settings(folder: Path) -> FinderSettings:

@@ -1,8 +1,9 @@
 """Where the region head's scores cut, and what they are worth: fitted on held-out data.
 
 A score is no probability. On pictures that the head was not trained on, a logistic
-curve is fitted to "is this candidate an object?", and the cuts are put where counting
-(F1) and saying yes or no (balanced accuracy) work best.
+curve is fitted to "is this candidate an object?", one slope for all labels and an offset
+for each, and the cuts of the confidence are put where counting (F1) and saying yes or no
+(balanced accuracy) work best.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,13 @@ Floats = NDArray[np.float64]
 
 #: Precision wanted of objects that are mentioned unasked.
 PRECISION = 0.8
+#: Share of pictures without a label in which its best candidate may be shown where a
+#: question takes for granted that there is one.
+FALSE_ALARMS = 0.07
+#: Cuts for saying yes or no are as good as the best one up to this loss of rates.
+FLAT = 0.01
+#: How far the offset of a label may be expected to lie from 0; by cross-validation.
+SPREAD = 0.6
 #: Least slope of the calibration curve.
 LEAST_SLOPE = 0.05
 
@@ -119,36 +127,45 @@ def mean_precision(judged: Judged) -> float:
 
 
 def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
-    """Return settings with slope, intercept and cuts fitted."""
-    slope, intercept = _logistic(_logit(judged.scores), judged.right)
-
-    def confidence(score: float) -> float:
-        value = slope * float(_logit(np.array([score]))[0]) + intercept
-        # Rounded down: what lies on the cut is taken.
-        return float(np.floor(1e4 / (1 + np.exp(-value))) / 1e4)
-
-    steps = np.linspace(0.05, 0.9, 86)
-    taken = [judged.scores >= step for step in steps]
+    """Return settings with slope, intercept, offsets of labels and cuts fitted."""
+    labels = len(judged.totals)
+    curve = _curve(_logit(judged.scores), judged.right, judged.kinds, labels)
+    sure = _confidence(curve, judged.scores, judged.kinds)
+    best = _confidence(curve, judged.best, np.arange(len(judged.best)) % labels)
+    steps = np.linspace(0.02, 0.98, 97)
+    taken = [sure >= step for step in steps]
     hits = np.array([judged.right[mask].sum() for mask in taken])
     number = np.array([max(mask.sum(), 1) for mask in taken])
     f1 = 2 * hits / (number + judged.objects)
-    precise = hits / number >= PRECISION
-    sure = steps[np.argmax(precise)] if precise.any() else steps[-1]
-    # A head that is never right draws as little as possible.
-    presence = locate = float(steps[int(np.argmax(f1)) if hits.any() else -1])
+    # Of probabilities the best cut for F1 is half of the best F1: steadier than the
+    # step that few pictures favour. A head that is never right draws little.
+    strictest = float(_confidence(curve[:2], np.array([0.9]), np.zeros(1, int))[0])
+    locate = float(f1.max()) / 2 if hits.any() else strictest
+    presence = named = locate
     yes = judged.present > 0
     if yes.any() and not yes.all():  # else there is nothing to weigh
-        balanced = [
-            ((judged.best[yes] >= s).mean() + (judged.best[~yes] < s).mean()) / 2
-            for s in steps
-        ]
-        presence = float(steps[int(np.argmax(balanced))])
+        alarms = np.array([(best[~yes] >= s).mean() for s in steps])
+        right = np.array([(best[yes] >= s).mean() for s in steps]) + 1 - alarms
+        # Between cuts that are equally good but for a picture or two lies the middle.
+        presence = float(steps[right >= right.max() - FLAT].mean())
+        few = alarms <= FALSE_ALARMS
+        named = min(float(steps[np.argmax(few)]), presence) if few.any() else presence
+    precise = (hits / number >= PRECISION) & (steps >= locate)
+    unasked = float(steps[np.argmax(precise)]) if precise.any() else strictest
     cuts = {
-        "locate": confidence(locate),
-        "presence": confidence(presence),
-        "anything": confidence(max(float(sure), locate)),
+        "locate": locate,
+        "presence": presence,
+        "anything": max(unasked, locate),
+        "named": named,
     }
-    update = {"slope": slope, "intercept": intercept, "cuts": cuts}
+    offsets = np.round(curve[2:], 3).tolist() if labels > 1 else []
+    update = {
+        "slope": float(curve[0]),
+        "intercept": float(curve[1]),
+        "offsets": dict(zip(settings.labels, offsets, strict=False)),
+        # Rounded down: what lies on the cut is taken.
+        "cuts": {name: float(np.floor(1e4 * cut) / 1e4) for name, cut in cuts.items()},
+    }
     return FinderSettings.model_validate(settings.model_dump() | update)
 
 
@@ -157,34 +174,53 @@ def _logit(scores: Floats) -> Floats:
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 
-def _logistic(x: Floats, y: Floats) -> tuple[float, float]:
-    """Fit y ~ sigmoid(a x + b) by Newton's method, with a weak prior on a = 1, b = 0.
+def _confidence(curve: Floats, scores: Floats, kinds: NDArray[np.int64]) -> Floats:
+    """Return the probability that a candidate of each score and label is an object."""
+    value = curve[0] * _logit(scores) + curve[1]
+    if len(curve) > 2:
+        value = value + curve[2:][kinds]
+    return np.asarray(1 / (1 + np.exp(-value)))
 
-    A better score must not mean less confidence, whatever a few noisy pictures say:
-    a is at least ``LEAST_SLOPE``.
+
+def _curve(x: Floats, y: Floats, kinds: NDArray[np.int64], labels: int) -> Floats:
+    """Fit y ~ sigmoid(a x + b + c of the label) by Newton's method.
+
+    Weak priors hold a near 1 and b near 0, a stronger one each c near 0: a label of few
+    objects follows all. A better score must not mean less confidence, whatever a few
+    noisy pictures say: a is at least ``LEAST_SLOPE``.
+
+    Returns:
+        a, b and, of several labels, each c.
     """
-    design = np.stack([x, np.ones_like(x)], 1)
-    weights = _newton(design, y, np.array([1.0, 0.0]), slice(0, 2))
+    known = np.eye(labels)[kinds] if labels > 1 else np.zeros((len(x), 0))
+    design = np.hstack([x[:, None], np.ones((len(x), 1)), known])
+    prior = np.full(design.shape[1], 1 / SPREAD**2)
+    prior[:2] = 1e-2
+    start = np.zeros(design.shape[1])
+    start[0] = 1.0
+    weights = _newton(design, y, start, prior, slice(0, None))
     if weights[0] < LEAST_SLOPE:
-        weights = _newton(design, y, np.array([LEAST_SLOPE, 0.0]), slice(1, 2))
-    return float(round(weights[0], 5)), float(round(weights[1], 5))
+        start[0] = LEAST_SLOPE
+        weights = _newton(design, y, start, prior, slice(1, None))
+    return np.round(weights, 5)
 
 
-def _newton(design: Floats, y: Floats, start: Floats, free: slice) -> Floats:
+def _newton(
+    design: Floats, y: Floats, start: Floats, prior: Floats, free: slice
+) -> Floats:
     """Return the weights of the fit; only the ``free`` ones leave ``start``."""
-    prior = 1e-2
     weights = start.copy()
 
     def loss(values: Floats) -> float:
         z = design @ values
         fit = np.logaddexp(0, z).sum() - y @ z
-        return float(fit + prior / 2 * ((values - start) ** 2).sum())
+        return float(fit + (prior * (values - start) ** 2).sum() / 2)
 
     for _ in range(50):
         p = 1 / (1 + np.exp(-(design @ weights).clip(-30, 30)))
         gradient = design.T @ (p - y) + prior * (weights - start)
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + prior * np.eye(2)
-        step = np.zeros(2)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.diag(prior)
+        step = np.zeros(len(weights))
         step[free] = np.linalg.solve(curvature[free, free], gradient[free])
         while np.abs(step).max() > 1e-9 and loss(weights - step) > loss(weights):
             step /= 2  # too far: where the curve is flat, Newton overshoots

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from rsvlm.assistant import Assistant
-from rsvlm.doubts import strange_boxes
+from rsvlm.doubts import strange_boxes, sure_of_count
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
 from rsvlm.geometry import Window
@@ -110,3 +112,14 @@ def test_a_guessed_dialect_is_said_where_it_was_used() -> None:
     assert "were read as 'json-1000'" in said
     assert strange_boxes(guessed, "There is none.", WINDOW) == []
     assert strange_boxes(engine("", "json-1000"), '{"bbox_2d": [1, 1, 5, 9]}', WINDOW) == []  # fmt: skip
+
+
+@given(st.lists(st.floats(0, 1), max_size=20), st.floats(0, 50), st.floats(0, 1))
+def test_more_doubt_makes_a_count_less_sure(
+    taken: list[float], missed: float, more: float
+) -> None:
+    sure = sure_of_count(taken, missed)
+    assert 0 < sure <= 1
+    assert sure_of_count([*taken, more], missed) <= sure
+    assert sure_of_count(taken, missed + more) <= sure
+    assert sure_of_count([1.0] * len(taken), 0.0) == 1.0

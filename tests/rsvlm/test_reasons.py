@@ -93,7 +93,13 @@ def test_wordings_that_training_uses_are_understood() -> None:
 
 
 def test_no_question_about_a_named_object_is_taken_for_a_purpose() -> None:
-    words = {"options": "x, y", "what": "water", "given": "[1]", "other": "bridge"}
+    words = {
+        "options": "x, y",
+        "what": "water",
+        "given": "[1]",
+        "other": "bridge",
+        "others": "bridges",
+    }
     sides = {"most": "leftmost", "edge": "left edge", "of": "left of"}
     for table in WORDINGS.values():
         for templates in table.values():

@@ -121,6 +121,37 @@ def test_the_purpose_chooses_the_cut(
     assert strict.confidence(0.5) == pytest.approx(1 / (1 + np.exp(4)))
 
 
+def test_a_label_has_an_offset_and_what_is_left_out_is_told(
+    make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
+) -> None:
+    cuts = {"locate": 0.5, "presence": 0.3, "anything": 0.5}
+    finder = make_finder(["ship"], cuts=cuts)
+    view = make_view(noise(112, 112))
+    found = finder.find(view, ["ship"])
+    all_of = finder.loosened(0.0).find(view, ["ship"])
+    assert found.missed == pytest.approx(
+        sum(r.confidence for r in all_of.regions) - found.regions[0].confidence
+    )
+    assert all_of.missed == 0.0
+    # Without a cut of its own, what is taken for granted has that of a yes.
+    assert finder.settings.cut("named") == 0.3
+    poor = make_finder(["ship"], cuts=cuts, offsets={"ship": -3.0})
+    assert poor.find(view, ["ship"]).regions == ()
+    assert poor.confidence(0.5, "tank") == 0.5
+    assert poor.confidence(0.5, "ship") == pytest.approx(1 / (1 + np.exp(3)))
+
+
+def test_the_cut_of_masks_makes_them_larger(
+    make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
+) -> None:
+    view = make_view(noise(112, 112))
+    areas = [
+        make_finder(["ship"], mask_cut=cut).find(view, ["ship"], "mask").regions[0].shape.area
+        for cut in (1.5, 0.0, -1.5)
+    ]  # fmt: skip
+    assert areas == sorted(set(areas))
+
+
 def test_all_kinds_of_shapes(
     make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
 ) -> None:

@@ -10,6 +10,7 @@ from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.region_head import Found
 from rsvlm.samples import Sample, read_samples
 from rsvlm.training.calibrate import (
+    FALSE_ALARMS,
     LEAST_SLOPE,
     Judged,
     fit,
@@ -97,6 +98,38 @@ def test_a_better_score_never_means_less() -> None:
     assert 0 < fitted.cuts["locate"] < 1
     never = fit(SETTINGS, of_one_label(scores, np.zeros(50), 20, scores, right))
     assert never.cuts["locate"] == never.cuts["anything"] < 0.1
+
+
+def test_a_label_of_false_alarms_is_worth_less() -> None:
+    # The same scores: of label 0 nearly all are right, of label 1 a few, of 2 unknown.
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.2, 0.8, 600)
+    kinds = np.repeat([0, 1], 300)
+    right = (rng.random(600) < np.where(kinds == 0, 0.9, 0.2)).astype(float)
+    totals = np.array([int(right[:300].sum()), int(right[300:].sum()), 0])
+    settings = SETTINGS.model_copy(update={"labels": ("ship", "tank", "pier")})
+    judged = Judged(scores, right, kinds, totals, np.array([]), np.array([]))
+    fitted = fit(settings, judged)
+    assert set(fitted.offsets) == {"ship", "tank", "pier"}
+    assert fitted.offsets["ship"] > 1 > fitted.offsets["pier"] > -1 > fitted.offsets["tank"]  # fmt: skip
+    logit = np.log(scores / (1 - scores))
+    offsets = np.array([fitted.offsets["ship"], fitted.offsets["tank"]])[kinds]
+    sure = sigmoid(fitted.slope * logit + fitted.intercept + offsets)
+    for kind in (0, 1):
+        own = kinds == kind
+        assert sure[own].mean() == pytest.approx(right[own].mean(), abs=0.03)
+
+
+def test_what_is_taken_for_granted_is_shown_in_few_empty_pictures() -> None:
+    rng = np.random.default_rng(2)
+    best = np.concatenate([rng.uniform(0.02, 0.6, 500), rng.uniform(0.1, 0.98, 500)])
+    present = np.repeat([0.0, 1.0], 500)
+    fitted = fit(SETTINGS, of_one_label(best, present, 500, best, present))
+    logit = np.log(best / (1 - best))
+    sure = sigmoid(fitted.slope * logit + fitted.intercept)
+    shown = sure >= fitted.cut("named")
+    assert 0.02 < shown[:500].mean() <= FALSE_ALARMS
+    assert fitted.cuts["named"] <= fitted.cuts["presence"]
 
 
 class Guesses:
