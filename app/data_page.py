@@ -211,6 +211,12 @@ def _statistics(numbers: Statistics, run: Mapping[str, Any]) -> str:
         "Seed": run.get("seed"),
         "Use": run.get("use"),
     }
+    if leaks := run.get("leaks"):
+        facts["Leaks between splits"] = (
+            f"{leaks['left out']} left out of {leaks['images']:,} images"
+        )
+    if rates := run.get("rewrites"):
+        facts["Rewrites kept"] = f"{rates['kept']:,} of {rates['texts']:,} texts"
     body = page.heading("What is in it", anchor="statistics")
     body += page.fields(facts) + f'<div class="charts">{tables}</div>'
     return body + _left_out(run.get("filters"))
