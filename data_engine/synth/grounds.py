@@ -6,6 +6,8 @@ from rsvlm.data_engine.synth.scene import Builder, Colour, Ring, Thing
 from rsvlm.data_engine.synth.things import COURTS, WHITE, box, disc, thing
 
 Parts = list[tuple[Ring, Colour]]
+#: Colours of infields.
+DIRT: tuple[Colour, ...] = ((172, 132, 98), (190, 164, 130), (146, 118, 92))
 
 
 def lines(
@@ -21,35 +23,42 @@ def lines(
     ]
 
 
-def tennis_court(b: Builder, x: float, y: float, turn: float) -> Thing:
-    """Return a court with its surround, 34 x 17 m."""
-    name = str(b.rng.choice(list(COURTS)))
-    inner, outer = b.jittered(COURTS[name], 6), b.jittered((96, 122, 98), 8)
-    if name == "green":
-        outer = b.jittered((150, 96, 78), 8)
+def tennis_court(
+    b: Builder, x: float, y: float, turn: float, name: str, outer: Colour
+) -> Thing:
+    """Return a court with the margin that people count as its own, 27 x 13.5 m.
+
+    Args:
+        b: The scene.
+        x: Place in the scene's frame, m.
+        y: Likewise.
+        turn: Direction of the court, radians.
+        name: Colour between its lines, a key of ``COURTS``.
+        outer: Colour around them, that of the ground which a row of courts shares.
+    """
+    inner = b.jittered(COURTS[name], 4)
     thick = max(0.12, b.gsd_m * 0.45)
     parts: Parts = [(box(23.77, 10.97), inner)]
     parts += lines(23.77, 10.97, thick) + lines(23.77, 8.23, thick)
     parts += lines(12.8, 8.23, thick)
     parts += [(box(12.8, thick), WHITE), (box(0.5, 12.8), (70, 72, 70))]
     return thing(
-        b, "tennis court", (x, y, turn), box(34, 17), outer, 0.0, parts, echo=-4.0,
+        b, "tennis court", (x, y, turn), box(27, 13.5), outer, 0.0, parts, echo=-4.0,
         attributes=(("colour", name),),
     )  # fmt: skip
 
 
 def basketball_court(b: Builder, x: float, y: float, turn: float) -> Thing:
-    """Return a court, 29 x 16 m."""
-    name = str(b.rng.choice(list(COURTS)))
+    """Return a court, 29 x 16 m, half of them of plain asphalt."""
+    name = "gray" if b.chance(0.5) else str(b.rng.choice(list(COURTS)))
     floor = b.jittered(COURTS[name], 6)
-    key: Colour = b.jittered((168, 108, 80), 8)
+    key: Colour = floor if b.chance(0.5) else b.jittered((168, 108, 80), 8)
     thick = max(0.12, b.gsd_m * 0.45)
     parts: Parts = []
     for side in (1, -1):
-        parts.append((disc(6.75, side * 12.4), WHITE))
-        parts.append((disc(6.75 - thick, side * 12.4), floor))
+        parts.append((_arc(6.75, side), WHITE))
+        parts.append((_arc(6.75 - thick, side), floor))
         parts.append((box(5.8, 4.9, side * 11.1), key))
-    parts += [(box(0.9, 16.2, 14.45), floor), (box(0.9, 16.2, -14.45), floor)]
     parts += [*lines(28, 15, thick), (box(thick, 15), WHITE)]
     parts += [(disc(1.8), WHITE), (disc(1.8 - thick), key)]
     return thing(
@@ -58,19 +67,33 @@ def basketball_court(b: Builder, x: float, y: float, turn: float) -> Thing:
     )  # fmt: skip
 
 
+def _arc(radius: float, side: int) -> Ring:
+    """Return what the three-point line encloses at one end of a court, m."""
+    turns = [pi / 2 + pi * step / 16 for step in range(17)]
+    basket = 12.4
+    front = [(basket + radius * cos(t), radius * sin(t)) for t in turns]
+    return tuple((side * u, v) for u, v in ((14.0, radius), *front, (14.0, -radius)))
+
+
 def baseball_diamond(b: Builder, x: float, y: float, turn: float) -> Thing:
-    """Return the infield, a quarter disc of dirt whose corner is the home plate."""
-    dirt = b.jittered((172, 132, 98), 8)
-    grass = b.jittered((88, 116, 62), 6)
-    radius, r = b.uniform(40, 46), 27.4
-    home = -radius / 2
+    """Return the infield: dirt within an arc around the mound, and around the plate."""
+    import shapely
+
+    dirt = b.jittered(DIRT[int(b.rng.integers(len(DIRT)))], 8)
+    grass = b.jittered((88, 116, 62), 6) if b.chance(0.7) else dirt
+    radius, r, home = b.uniform(27, 31), 27.4, -24.0
 
     def turned(u: float, v: float) -> tuple[float, float]:
         c = cos(pi / 4)
         return (home + c * (u + v), c * (v - u))
 
-    arc = [pi / 2 * step / 12 for step in range(13)]
-    ring = (turned(-3, -3), *(turned(radius * cos(t), radius * sin(t)) for t in arc))
+    middle = turned(13.0, 13.0)
+    spare = b.uniform(2, 6)
+    wedge = shapely.Polygon([turned(*p) for p in
+                             ((-spare, -spare), (90, -spare), (90, 90), (-spare, 90))])  # fmt: skip
+    field = shapely.Polygon(disc(radius, *middle, 40)) & wedge
+    field |= shapely.Polygon(disc(b.uniform(4, 6), home, 0.0, 20))
+    ring = tuple((float(u), float(v)) for u, v in field.exterior.coords[:-1])
     square = tuple(
         turned(u, v) for u, v in ((3, 3), (r - 3, 3), (r - 3, r - 3), (3, r - 3))
     )
@@ -78,10 +101,9 @@ def baseball_diamond(b: Builder, x: float, y: float, turn: float) -> Thing:
         (disc(0.8, *turned(u, v), 6), WHITE)
         for u, v in ((0, 0), (r, 0), (0, r), (r, r))
     ]
-    mound = disc(2.8, *turned(r / 2 - 0.5, r / 2 - 0.5), 12)
     parts: Parts = [
         (square, grass),
-        (mound, dirt),
+        (disc(2.8, *middle, 12), dirt),
         (disc(4, *turned(0, 0), 14), dirt),
         *bases,
     ]

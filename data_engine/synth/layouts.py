@@ -1,12 +1,12 @@
 """Where things stand: one function a kind of scene, each filling a :class:`Builder`."""
 
 from collections.abc import Callable
-from math import pi
+from math import cos, pi, sin
 
 from rsvlm.data_engine.synth import grounds, things
 from rsvlm.data_engine.synth.places import airport, harbour, river
 from rsvlm.data_engine.synth.scene import Builder, Ring
-from rsvlm.data_engine.synth.things import box
+from rsvlm.data_engine.synth.things import COURTS, box
 
 
 def farmland(b: Builder) -> None:
@@ -148,24 +148,45 @@ def sports(b: Builder) -> None:
     makers: list[Callable[[float, float], bool]] = []
 
     def tennis(x: float, y: float) -> bool:
+        pitch = b.uniform(14.5, 18)
+        names = list(COURTS)
+        name, other = (names[int(i)] for i in b.rng.integers(0, len(names), 2))
+        outer = b.jittered(COURTS[other], 8)
         done = False
         for step in range(int(b.rng.integers(2, 6))):
-            done |= b.put(
-                grounds.tennis_court(b, x, y + 19 * step - 30, 0.0), spare=0.5
-            )
+            at = y + pitch * step - 30
+            court = grounds.tennis_court(b, x, at, 0.0, name, outer)
+            if b.put(court, spare=0.3):
+                b.cover("court", box(38, pitch + 3, x, at), outer)
+                done = True
         return done
 
     def basket(x: float, y: float) -> bool:
+        on_asphalt = b.chance(0.5)
+        around = b.jittered((116, 116, 116), 8)
         done = False
         for step in range(int(b.rng.integers(1, 4))):
-            done |= b.put(
-                grounds.basketball_court(b, x, y + 20 * step - 15, 0.0), spare=0.5
-            )
+            at = y + 20 * step - 15
+            if b.put(grounds.basketball_court(b, x, at, 0.0), spare=0.5):
+                if on_asphalt:
+                    b.cover("asphalt", box(36, 24, x, at), around)
+                done = True
         return done
 
     def diamond(x: float, y: float) -> bool:
         turn = float(b.rng.choice((0, pi / 2, pi, -pi / 2)))
-        return b.put(grounds.baseball_diamond(b, x, y, turn), spare=3)
+        done = b.put(grounds.baseball_diamond(b, x, y, turn), spare=3)
+        if done and b.chance(0.6):  # a lawn of its own up to the fence
+            arc = [turn - pi / 4 + pi / 2 * step / 12 for step in range(13)]
+            home = (x - 24 * cos(turn), y - 24 * sin(turn))
+            reach_m = b.uniform(75, 105)
+            fence = [
+                (home[0] + reach_m * cos(t), home[1] + reach_m * sin(t)) for t in arc
+            ]
+            b.cover(
+                "grass", (home, *fence), b.jittered((84, 112, 60), 10), only="grass"
+            )
+        return done
 
     def track(x: float, y: float) -> bool:
         return b.put(grounds.track_field(b, x, y, pi / 2 * int(b.chance(0.5))), spare=3)
@@ -180,7 +201,7 @@ def sports(b: Builder) -> None:
             ):
                 break
     _parking(b, b.uniform(-0.3, 0.3) * reach, -0.42 * reach - 26, 60, 36, 0.6)
-    for _ in range(int(reach * 0.5)):
+    for _ in range(int(reach * b.uniform(0.5, 2.5))):
         b.put(
             things.tree(b, b.uniform(-reach, reach), b.uniform(-reach, reach)), spare=1
         )

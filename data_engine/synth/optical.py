@@ -36,10 +36,29 @@ def render(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
     picture = blurred(picture, float(rng.uniform(0.45, 0.8)))
     haze = float(rng.uniform(0.0, 0.16))
     picture = picture * (1 - haze) + HAZE * haze
-    light, warmth = float(rng.uniform(0.82, 1.15)), float(rng.uniform(-0.05, 0.05))
-    picture *= light * np.array((1 + warmth, 1, 1 - warmth), np.float32)
+    picture = _developed(picture, rng)
     picture += grain * float(rng.uniform(1.0, 4.0))
     return picture.clip(0, 255).round().astype(np.uint8)
+
+
+def _developed(
+    picture: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return a picture in the tones of one of many cameras and publishers.
+
+    The ranges are those of the training images of NWPU VHR-10: they are darker, duller
+    and of more contrast than colours of the ground are.
+    """
+    light, warmth = float(rng.uniform(0.5, 1.1)), float(rng.uniform(-0.05, 0.05))
+    vivid, contrast = float(rng.uniform(0.5, 1.0)), float(rng.uniform(1.0, 1.6))
+    gray = picture.mean(-1, keepdims=True)
+    picture = gray + vivid * (picture - gray)
+    middle = float(gray.mean())
+    picture = light * (middle + contrast * (picture - middle))
+    tones: NDArray[np.float32] = picture * np.array(
+        (1 + warmth, 1, 1 - warmth), np.float32
+    )
+    return tones
 
 
 def _texture(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -26,10 +26,16 @@ from rsvlm.data_engine.synth.scene import GROUND, Ring, Scene, Thing
 FLOOR_DB = (-24.0, -30.0)
 #: Backscatter of a flat top or a layer that is laid over, VV, before ``Thing.echo``, dB.
 TOP_DB = -12.0
-#: A corner of wall and ground, VV, dB.
-CORNER_DB = 4.0
+#: A corner of wall and ground, VV, dB; details on top, such as containers, have less.
+CORNER_DB, DETAIL_DB = 4.0, -3.0
+#: Details that are smaller, square px, have no walls of their own.
+LEAST_PX = 4.0
+#: What a top with details answers less by itself, dB.
+BARE_DB = 5.0
 #: What VH lies below VV: surfaces, corners, points, and trees, dB.
 CROSS_TOP, CROSS_CORNER, CROSS_POINT, CROSS_TREE = 9.0, 11.0, 8.0, 5.0
+#: What a point is above its top, dB; less on things of this height, such as vehicles.
+POINT_DB, LOW_M = 10.0, 4.0
 #: Shape of the gamma variable of built surfaces; level from which a point has visible
 #: side lobes, dB.
 GRAIN_SHAPE, LOBES_DB = 0.5, 9.0
@@ -124,7 +130,9 @@ def _stand(
         # The wall towards the sensor fills the strip between top and foot.
         rings = swept(thing.ring, x, y)
     cross = CROSS_TOP if thing.label else CROSS_TREE
-    _add(power, rings, TOP_DB + thing.echo, cross, scene.side, rng)
+    # Where details stand on it, most of the echo is theirs.
+    less = BARE_DB if thing.parts and thing.label else 0.0
+    _add(power, rings, TOP_DB + thing.echo - less, cross, scene.side, rng)
 
 
 def _add(
@@ -161,19 +169,21 @@ def _glint(
 ) -> None:
     """Add the corner of wall and ground, and the points that answer strongest."""
     if thing.height_m > 1.2 and thing.label:
-        width = max(0.8, 0.6 / scene.gsd_m)
         walls: dict[int, list[Ring]] = defaultdict(list)
-        for a, b in zip(thing.ring, (*thing.ring[1:], thing.ring[0]), strict=True):
-            facing = _facing(thing.ring, a, b, scene.look)
-            if facing > 0.25:
-                # A wall that is turned off the beam answers far less. Walls of about
-                # one strength are drawn together.
-                vv = CORNER_DB + 10 * np.log10(facing**6 + 1e-3) + (thing.echo - 6) / 2
-                walls[round(vv / WALL_DB)].append(_strip(a, b, width))
+        _walls(walls, thing.ring, CORNER_DB + (thing.echo - 6) / 2, scene)
+        up = _behind(scene, -thing.height_m / tan(scene.incidence) / scene.gsd_m)
+        for part in thing.parts:
+            # They stand on top, so that they are laid over with it.
+            ring = tuple((x + up[0], y + up[1]) for x, y in part.ring)
+            xs, ys = [x for x, _ in ring], [y for _, y in ring]
+            if (max(xs) - min(xs)) * (max(ys) - min(ys)) >= LEAST_PX:
+                level = DETAIL_DB + (thing.echo - 6) / 2 + float(rng.normal(0, 3))
+                _walls(walls, ring, level, scene)
         for step, rings in walls.items():
             _add(power, rings, step * WALL_DB, CROSS_CORNER, scene.side, rng)
     for u, v in thing.scatterers:
-        level = TOP_DB + thing.echo + float(rng.normal(10, 5))
+        mean = POINT_DB if thing.height_m > LOW_M else 0.4 * POINT_DB
+        level = TOP_DB + thing.echo + float(rng.normal(mean, 5))
         _add(
             power,
             _star(u, v, level),
@@ -181,6 +191,22 @@ def _glint(
             CROSS_POINT,
             scene.side,
         )
+
+
+def _walls(
+    walls: dict[int, list[Ring]], ring: Ring, level: float, scene: Scene
+) -> None:
+    """Collect the sides of an outline that face the sensor, by their strength.
+
+    A wall that is turned off the beam answers far less. Walls of about one strength are
+    drawn together.
+    """
+    width = max(0.8, 0.6 / scene.gsd_m)
+    for a, b in zip(ring, (*ring[1:], ring[0]), strict=True):
+        facing = _facing(ring, a, b, scene.look)
+        if facing > 0.25:
+            vv = level + 10 * np.log10(facing**6 + 1e-3)
+            walls[round(vv / WALL_DB)].append(_strip(a, b, width))
 
 
 def _facing(

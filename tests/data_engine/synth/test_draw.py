@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from shapely import Polygon
 
-from rsvlm.data_engine.synth import optical, radar, truth
+from rsvlm.data_engine.synth import grounds, optical, radar, truth
 from rsvlm.data_engine.synth.draw import SIDES, draw
 from rsvlm.data_engine.synth.layouts import LAYOUTS
-from rsvlm.data_engine.synth.scene import CELL_M, GROUND, Builder, Scene, Thing
+from rsvlm.data_engine.synth.scene import CELL_M, GROUND, KINDS, Builder, Scene, Thing
 from rsvlm.data_engine.synth.things import box, disc, ship, thing
 
 
@@ -196,3 +196,71 @@ def test_piers_that_reach_far_out_leave_room_for_ships(index: int) -> None:
     # Radar scenes whose ships had no place left, so that drawing them failed.
     scene = draw(index, salt=2, kinds=("harbour",), finest_m=0.6)
     assert scene.kind == "harbour"
+
+
+def test_what_stands_on_a_deck_answers_and_bare_deck_does_not() -> None:
+    builder = _builder()
+    ring = box(60, 20)
+    bare = thing(builder, "ship", (0, 0, 0), ring, (9, 9, 9), 4.0)
+    blocks = [(box(8, 12, u), (9.0, 9.0, 9.0)) for u in (-18, 0, 18)]
+    loaded = thing(builder, "ship", (0, 0, 0), ring, (9, 9, 9), 4.0, blocks)
+
+    def unevenness(one: Thing) -> float:
+        inside = (slice(44, 56), slice(28, 72))
+        rows = [
+            (10 ** (_bands(_scene(one), seed)[0][inside] / 10)).mean(0)
+            for seed in range(12)
+        ]
+        along = np.mean(rows, 0)
+        return float(along.std() / along.mean())
+
+    assert unevenness(loaded) > 2 * unevenness(bare)
+
+
+def test_vehicles_do_not_outshine_ships() -> None:
+    builder = _builder()
+    points = ((-1.0, 0.0), (1.0, 0.0))
+    brightest = {}
+    for label, height in (("vehicle", 1.5), ("ship", 8.0)):
+        one = thing(builder, label, (0, 0, 0), box(4, 2), (9, 9, 9), height, (), points)
+        peaks = [_bands(_scene(one), seed)[0].max() for seed in range(12)]
+        brightest[label] = float(np.median(peaks))
+    assert brightest["ship"] > brightest["vehicle"] + 3
+
+
+# --- grounds ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_of_a_court_or_an_infield_leaves_its_outline(seed: int) -> None:
+    builder = Builder(np.random.default_rng(seed), 400, 0.5, 0.3)
+    made = (
+        grounds.tennis_court(builder, 0, 0, 0.4, "green", (90, 90, 90)),
+        grounds.basketball_court(builder, 0, 0, 0.4),
+        grounds.baseball_diamond(builder, 0, 0, 0.4),
+        grounds.track_field(builder, 0, 0, 0.4),
+    )
+    for one in made:
+        outline = Polygon(one.ring)
+        assert outline.is_valid
+        for part in one.parts:
+            # Lines are as wide as they must be to be seen.
+            assert outline.buffer(1.5).contains(Polygon(part.ring)), one.label
+
+
+def test_tennis_courts_of_a_row_share_their_ground() -> None:
+    courts = 0
+    for index in range(20):
+        scene = draw(index * len(LAYOUTS) + 3)
+        assert scene.kind == "sports ground"
+        shapes = [
+            Polygon(t.ring).buffer(0) for t in scene.things if t.label == "tennis court"
+        ]
+        courts += len(shapes)
+        for one in shapes:
+            x, y = one.centroid.coords[0]
+            if 0 <= x < scene.side and 0 <= y < scene.side:
+                assert KINDS[scene.ground[int(y), int(x)]] == "court"
+            # A court of 27 x 13.5 m, not the ground around it.
+            assert one.area * scene.gsd_m**2 == pytest.approx(27 * 13.5, rel=0.01)
+    assert courts > 20
