@@ -162,7 +162,8 @@ def ask(
         click.echo(f"Note: {warning}", err=True)
     if trace:
         for step in answer.trace:
-            fields = step.model_dump(exclude_none=True)
+            # The grid of scores is for --overlay and --json.
+            fields = step.model_dump(exclude_none=True, exclude={"scores"})
             click.echo(" ".join(f"{k}={v}" for k, v in fields.items()), err=True)
     click.echo(answer.to_json() if as_json else answer.text)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rsvlm.app.inputs import allow_host
+
 if TYPE_CHECKING:
     from rsvlm.retrieval.archive import Archive, Filter
     from rsvlm.retrieval.archive_build import Built, Progress
@@ -63,28 +65,35 @@ def index() -> None:
               help="Folder of the archive; an interrupted build goes on.")  # fmt: skip
 @click.option("--sensor", type=_SENSOR, help="Of all images.  [default: each its own]")
 @click.option("--no-thumbnails", is_flag=True, help="Keep no small pictures.")
+@allow_host
 @_model
 def index_build(
     files: tuple[str, ...],
     out: Path,
     sensor: str | None,
     no_thumbnails: bool,
+    hosts: tuple[str, ...],
     model: str,
 ) -> None:
-    """Index images: files, folders, or STAC items and catalogues."""
-    _fill(files, out, sensor, not no_thumbnails, model, begins=True)
+    """Index images: files, addresses, folders, or STAC items and catalogues."""
+    _fill(files, out, sensor, not no_thumbnails, model, hosts, begins=True)
 
 
 @index.command("add")
 @click.argument("folder", type=_ARCHIVE, metavar="DIR")
 @click.argument("files", nargs=-1, required=True, metavar="FILES|DIR|STAC...")
 @click.option("--sensor", type=_SENSOR, help="Of all images.  [default: each its own]")
+@allow_host
 @_model
 def index_add(
-    folder: Path, files: tuple[str, ...], sensor: str | None, model: str
+    folder: Path,
+    files: tuple[str, ...],
+    sensor: str | None,
+    hosts: tuple[str, ...],
+    model: str,
 ) -> None:
     """Add images to the archive DIR."""
-    _fill(files, folder, sensor, True, model, begins=False)
+    _fill(files, folder, sensor, True, model, hosts, begins=False)
 
 
 @index.command("search")
@@ -134,16 +143,23 @@ def index_similar(
 @click.argument("tile", type=int)
 @click.argument("question")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@allow_host
 @_model
 def index_ask(
-    folder: Path, tile: int, question: str, as_json: bool, model: str
+    folder: Path,
+    tile: int,
+    question: str,
+    as_json: bool,
+    hosts: tuple[str, ...],
+    model: str,
 ) -> None:
     """Answer QUESTION about TILE, a number of an earlier search."""
+    from rsvlm.ranges import Web
     from rsvlm.retrieval.archive_cut import open_hit
 
     with _archive(folder) as archive:
         hit = archive.hit(tile)
-    with open_hit(hit) as raster:
+    with open_hit(hit, Web.of(hosts)) as raster:
         from rsvlm.app.build import build_assistant
         from rsvlm.app.progress import asset_progress
 
@@ -166,8 +182,8 @@ def index_list(folder: Path) -> None:
 
 @index.command("remove")
 @click.argument("folder", type=_ARCHIVE, metavar="DIR")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def index_remove(folder: Path, files: tuple[Path, ...]) -> None:
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+def index_remove(folder: Path, files: tuple[str, ...]) -> None:
     """Take images out of the archive DIR."""
     with _archive(folder) as archive:
         for path in files:
@@ -176,10 +192,16 @@ def index_remove(folder: Path, files: tuple[Path, ...]) -> None:
 
 @index.command("verify")
 @click.argument("folder", type=_ARCHIVE, metavar="DIR")
-def index_verify(folder: Path) -> None:
-    """Check the files of the archive DIR, and whether its images are as indexed."""
+@allow_host
+def index_verify(folder: Path, hosts: tuple[str, ...]) -> None:
+    """Check the files of the archive DIR, and whether its images are as indexed.
+
+    Images on other hosts are looked at where their hosts are allowed.
+    """
+    from rsvlm.ranges import Web
+
     with _archive(folder) as archive:
-        problems = archive.verify()
+        problems = archive.verify(Web.of(hosts) if hosts else None)
         count = len(archive)
     for problem in problems:
         click.echo(problem)
@@ -193,28 +215,32 @@ def index_verify(folder: Path) -> None:
 @click.option("--codes", type=click.Choice(["sq8", "pq"]),
               help="How an index of 100,000 tiles and more stores vectors: a byte a "
               "number, or an eighth of that.  [default: as before]")  # fmt: skip
+@allow_host
 @_model
-def index_rebuild(folder: Path, codes: Any, model: str) -> None:
+def index_rebuild(folder: Path, codes: Any, hosts: tuple[str, ...], model: str) -> None:
     """Make the index of DIR again; damaged tiles are encoded anew."""
+    from rsvlm.ranges import Web
+
     with _archive(folder, model) as archive:
-        anew = archive.rebuild(codes)
+        anew = archive.rebuild(codes, Web.of(hosts))
         click.echo(f"{len(archive)} tiles, {anew} of them encoded anew")
 
 
 def _fill(
     files: tuple[str, ...], out: Path, sensor: str | None, thumbnails: bool, model: str,
-    begins: bool,
+    hosts: tuple[str, ...], begins: bool,
 ) -> None:  # fmt: skip
     import time
 
     from rsvlm.app.index_run import write_run
+    from rsvlm.ranges import Web
     from rsvlm.retrieval.archive_files import entries
 
     found = entries(files, sensor or "auto")
     with _archive(out, model, begins) as archive, _bar() as show:
         started = time.time()
         write_run(archive, found, started, None)
-        built = archive.add(found, show, thumbnails)
+        built = archive.add(found, show, thumbnails, Web.of(hosts))
         write_run(archive, found, started, built)
         click.echo(_summary(built, len(archive)))
     for path, reason in built.failed.items():

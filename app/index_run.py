@@ -19,7 +19,7 @@ def write_run(
     """Write ``run.json``; ``built`` is None while the run goes on."""
     record: dict[str, Any] = {
         "config": archive.about,
-        "inputs": {str(e.path): _size(e.path) for e in entries},
+        "inputs": {str(e.path): _size(Path(e.path)) for e in entries},
         "revision": revision(),
         "packages": {name: version(name) for name in ("rsvlm", "torch", "rasterio")},
         "start": _utc(started),

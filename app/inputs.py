@@ -20,11 +20,6 @@ def allow_host(command: _Command) -> _Command:
     )(command)  # fmt: skip
 
 
-def is_address(name: str) -> bool:
-    """Say whether an image is on another host."""
-    return name.lower().startswith(("http://", "https://"))
-
-
 def open_input(
     name: str, sensor: str = "auto", hosts: Collection[str] = ()
 ) -> "Raster":
@@ -40,12 +35,8 @@ def open_input(
         AssetError: If the scene cannot be fetched.
         UnknownNameError: If there is no such sensor.
     """
+    from rsvlm.app.samples import image_path
+    from rsvlm.ranges import Web
     from rsvlm.raster import Raster
 
-    if is_address(name):
-        from rsvlm.ranges import Web
-
-        return Raster.open_url(name, Web.of(hosts), sensor)
-    from rsvlm.app.samples import image_path
-
-    return Raster.open(image_path(name), sensor=sensor)
+    return Raster.open(image_path(name), sensor, web=Web.of(hosts))

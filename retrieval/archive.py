@@ -20,11 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsvlm.embedding import Vectors, class_vectors
-from rsvlm.errors import SettingsError
+from rsvlm.errors import ImageError, SettingsError
+from rsvlm.ranges import Web, is_address
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.retrieval import archive_tables as tables
-from rsvlm.retrieval.archive_build import Built, Progress, TileEmbedder, index, take_out
+from rsvlm.retrieval.archive_build import (
+    Built,
+    Progress,
+    TileEmbedder,
+    index,
+    take_out,
+    version_of,
+)
 from rsvlm.retrieval.archive_files import Days, Entry
 from rsvlm.retrieval.archive_place import Place
 from rsvlm.retrieval.archive_tables import TileHit
@@ -163,21 +171,24 @@ class Archive:
         entries: Sequence[Entry],
         on_progress: Progress | None = None,
         thumbnails: bool = True,
+        web: Web | None = None,
     ) -> Built:
         """Index rasters that are not there yet, or have changed; see ``index``."""
         built = index(
-            self.database, self.vectors, self.embedder, entries, on_progress, thumbnails
-        )
+            self.database, self.vectors, self.embedder, entries, on_progress,
+            thumbnails, web,
+        )  # fmt: skip
         self.vectors.optimise()
         return built
 
-    def remove(self, path: Path) -> int:
-        """Take a raster out; return how many tiles it had.
+    def remove(self, path: Path | str) -> int:
+        """Take a raster out, a file or an address; return how many tiles it had.
 
         Raises:
             SettingsError: If it is not there.
         """
-        gone = take_out(self.database, self.vectors, path.resolve())
+        where = path if is_address(str(path)) else Path(path).resolve()
+        gone = take_out(self.database, self.vectors, where)
         if gone is None:
             raise SettingsError(
                 f"The archive holds no raster {str(path)!r}. See what it holds with "
@@ -233,8 +244,12 @@ class Archive:
         rows = self.database.read(query, (tile,))
         return bytes(rows[0][0]) if rows else None
 
-    def verify(self) -> list[str]:
-        """Return what is wrong, one line each: files, rows, rasters that changed."""
+    def verify(self, web: Web | None = None) -> list[str]:
+        """Return what is wrong, one line each: files, rows, rasters that changed.
+
+        Args:
+            web: Hosts that may be asked; rasters on others are not looked at.
+        """
         problems = []
         if isinstance(self.vectors, VectorStore):
             problems += self.vectors.verify()
@@ -243,22 +258,26 @@ class Archive:
         for path, size, changed, done in self.database.read(
             "SELECT path, size, changed, done FROM rasters"
         ):
-            if not Path(path).is_file():
+            far = is_address(path)
+            try:
+                version = None
+                if web is not None or not far:
+                    version = version_of(path if far else Path(path), web)
+            except (OSError, ImageError):
                 problems.append(f"{path}: the file is gone")
-            elif (Path(path).stat().st_size, Path(path).stat().st_mtime_ns) != (
-                size,
-                changed,
-            ):
+                continue
+            if version not in (None, (size, changed)):
                 problems.append(f"{path}: has changed since it was indexed")
             elif not done:
                 problems.append(f"{path}: was not indexed to its end")
         return problems
 
-    def rebuild(self, codes: Codes | None = None) -> int:
+    def rebuild(self, codes: Codes | None = None, web: Web | None = None) -> int:
         """Make the index of the vectors again; encode damaged tiles anew.
 
         Args:
             codes: How an index of many vectors stores them.
+            web: Hosts that rasters may be read from; None for none.
 
         Returns:
             Tiles that were encoded anew.
@@ -271,7 +290,7 @@ class Archive:
         bad = self.vectors.damaged()
         for tile in bad.tolist():
             hit = self.hit(tile)
-            with Raster.open(hit.path, hit.sensor) as raster:
+            with Raster.open(hit.path, hit.sensor, web=web) as raster:
                 side = self.embedder.side
                 vector = self.embedder.encode_image([raster.view(hit.box, side, side)])
             with self.database.writing():

@@ -5,6 +5,7 @@ together when it returns, or not at all. A raster that was interrupted goes on b
 last batch; one whose file has changed is taken out and indexed anew.
 """
 
+import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from PIL import Image
 
 from rsvlm.embedding import Embedder
 from rsvlm.errors import ImageError
+from rsvlm.ranges import RangedFile, Web
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.retrieval import archive_tables as tables
-from rsvlm.retrieval.archive_files import Entry, days_of
+from rsvlm.retrieval.archive_files import Days, Entry, days_of
 from rsvlm.retrieval.database import Database
 from rsvlm.retrieval.tiles_grid import Pyramid, TileSettings
 from rsvlm.retrieval.tiles_reading import read_tiles
@@ -78,6 +80,7 @@ def index(
     entries: Sequence[Entry],
     on_progress: Progress | None = None,
     thumbnails: bool = True,
+    web: Web | None = None,
 ) -> Built:
     """Index rasters; may be interrupted and repeated at any time.
 
@@ -88,6 +91,7 @@ def index(
         entries: The rasters.
         on_progress: Called after each batch.
         thumbnails: Keep a small picture of each tile.
+        web: Hosts that rasters may be read from; None for none.
 
     Raises:
         CheckpointError: If the encoders do not know a sensor.
@@ -96,13 +100,13 @@ def index(
     built = Built()
     for entry in entries:
         try:
-            stat = entry.path.stat()
-            version = stat.st_size, stat.st_mtime_ns
+            version = version_of(entry.path, web)
             if _is_done(database, vectors, entry, version):
                 built.kept += 1
                 continue
-            with Raster.open(entry.path, entry.sensor) as raster:
-                row = _raster_row(database, raster, entry, version)
+            with Raster.open(entry.path, entry.sensor, web=web) as raster:
+                days = entry.days or days_of(entry.path, web)
+                row = _raster_row(database, raster, entry, version, days)
                 _Indexing(database, vectors, embedder, raster, row, thumbnails).run(
                     built, on_progress
                 )
@@ -110,6 +114,24 @@ def index(
         except (ImageError, OSError) as error:
             built.failed[str(entry.path)] = " ".join(str(error).split())
     return built
+
+
+def version_of(path: Path | str, web: Web | None = None) -> tuple[int, int]:
+    """Return what changes when a raster changes: its size, and a number.
+
+    Raises:
+        OSError: If there is no such file.
+        ImageError: If its host is not allowed or does not deliver.
+    """
+    if isinstance(path, Path):
+        stat = path.stat()
+        return stat.st_size, stat.st_mtime_ns
+    file = RangedFile.open(path, web or Web())
+    try:
+        digest = hashlib.sha256(file.key.encode()).digest()
+        return file.size, int.from_bytes(digest[:7], "big")
+    finally:
+        file.close()
 
 
 def settings_of(raster: Raster, embedder: TileEmbedder) -> TileSettings:
@@ -137,7 +159,7 @@ def thumbnail(view: View) -> bytes:
     return file.getvalue()
 
 
-def take_out(database: Database, vectors: VectorIndex, path: Path) -> int | None:
+def take_out(database: Database, vectors: VectorIndex, path: Path | str) -> int | None:
     """Take a raster out; return how many tiles it had, None if it was not there."""
     with database.writing():
         rows = database.read("SELECT raster FROM rasters WHERE path = ?", (str(path),))
@@ -160,10 +182,14 @@ def _is_done(
 
 
 def _raster_row(
-    database: Database, raster: Raster, entry: Entry, version: tuple[int, int]
+    database: Database,
+    raster: Raster,
+    entry: Entry,
+    version: tuple[int, int],
+    days: Days | None,
 ) -> int:
     """Return the row of a raster, which is made where it is new."""
-    first, last = entry.days or days_of(entry.path) or (None, None)
+    first, last = days or (None, None)
     with database.writing() as base:
         base.execute(
             "INSERT OR IGNORE INTO rasters (path, size, changed, sensor, first, last,"

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from rsvlm.decode import decoding
 from rsvlm.geometry import HBB
-from rsvlm.opening import Limits, open_image, regular_file
+from rsvlm.opening import Limits, find_source, open_image
+from rsvlm.ranges import Web
 from rsvlm.raster import Raster
 from rsvlm.retrieval.archive_tables import TileHit
 
@@ -15,23 +15,28 @@ from rsvlm.retrieval.archive_tables import TileHit
 LONGEST = 2048
 
 
-def open_hit(hit: TileHit) -> Raster:
+def open_hit(hit: TileHit, web: Web | None = None) -> Raster:
     """Open the window of a hit as a raster with its place, bands and sensor.
+
+    Args:
+        hit: The hit.
+        web: Hosts that it may be read from; None for none.
 
     Raises:
         ImageError: If the file cannot be read any more.
     """
     name = f"tile-{hit.tile}.tif"
-    return Raster.from_bytes(cut(hit.path, hit.box), name, hit.sensor)
+    return Raster.from_bytes(cut(hit.path, hit.box, web=web), name, hit.sensor)
 
 
-def cut(path: str, box: HBB, longest: int = LONGEST) -> bytes:
+def cut(path: str, box: HBB, longest: int = LONGEST, web: Web | None = None) -> bytes:
     """Return a part of a raster as a GeoTIFF.
 
     Args:
         path: The raster.
         box: The part, in raster pixels; whole pixels around it are taken.
         longest: Longest side of the result, px.
+        web: Hosts that it may be read from; None for none.
 
     Raises:
         ImageError: If the file cannot be read.
@@ -40,9 +45,9 @@ def cut(path: str, box: HBB, longest: int = LONGEST) -> bytes:
     from rasterio.io import MemoryFile
     from rasterio.windows import Window
 
-    found = regular_file(path)
-    with decoding(found.name):
-        opened = open_image(found, found.name, Limits())
+    found, name = find_source(path, web)
+    opened = open_image(found, name, Limits())
+    with opened.reading(name):
         try:
             source: Any = opened.dataset
             part = HBB(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rsvlm.errors import ImageError, SettingsError
-from rsvlm.opening import Limits, open_image
+from rsvlm.opening import Limits, find_source, open_image
+from rsvlm.ranges import Web, is_address
 from rsvlm.retrieval.database import StoreError
 
 #: Endings of files that may be rasters.
@@ -41,7 +42,7 @@ class Entry:
     """A raster that is to be indexed.
 
     Attributes:
-        path: The file.
+        path: The file; a text is an address on another host.
         sensor: As for ``Raster.open``.
         days: When it was taken, where a STAC item says.
         gsd: In m/px, where a STAC item says.
@@ -49,7 +50,7 @@ class Entry:
         item: Identifier of the STAC item.
     """
 
-    path: Path
+    path: Path | str
     sensor: str = "auto"
     days: Days | None = None
     gsd: float | None = None
@@ -61,15 +62,19 @@ def entries(names: Sequence[str], sensor: str = "auto") -> list[Entry]:
     """Return the rasters that files, folders and STAC files name, each once.
 
     Args:
-        names: Rasters, folders (searched with their folders), STAC JSON files.
+        names: Rasters, their addresses on other hosts, folders (searched with their
+            folders), STAC JSON files.
         sensor: Of the rasters that no STAC item describes.
 
     Raises:
         SettingsError: If there is no such file, or no raster in it.
         StoreError: If a JSON file is no STAC.
     """
-    found: dict[Path, Entry] = {}
+    found: dict[Path | str, Entry] = {}
     for name in names:
+        if is_address(name):
+            found.setdefault(name, Entry(name, sensor))
+            continue
         path = Path(name)
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
@@ -92,15 +97,16 @@ def entries(names: Sequence[str], sensor: str = "auto") -> list[Entry]:
     return list(found.values())
 
 
-def days_of(path: Path) -> Days | None:
+def days_of(path: Path | str, web: Web | None = None) -> Days | None:
     """Return when a raster was taken, by its tags or else its name.
 
     A year or a month alone becomes the days that it may have been.
     """
+    name = Path(path).stem
     try:
-        opened = open_image(path, path.name, Limits())
+        opened = open_image(*find_source(path, web), Limits())
     except ImageError:
-        return days_in(path.stem)
+        return days_in(name)
     try:
         tags = {key.upper(): value for key, value in opened.dataset.tags().items()}
     finally:
@@ -108,7 +114,7 @@ def days_of(path: Path) -> Days | None:
     for tag in DATE_TAGS:
         if days := days_in(str(tags.get(tag.upper(), ""))):
             return days
-    return days_in(path.stem)
+    return days_in(name)
 
 
 def days_in(text: str) -> Days | None:

@@ -48,7 +48,8 @@ def draw_zoom(
         return np.asarray(picture)
     pen = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 400)
-    font = ImageFont.load_default(max(12, max(picture.size) // 50))
+    height = max(12, max(picture.size) // 50)
+    font = ImageFont.load_default(height)
     for number, step in enumerate(zooms, start=1):
         assert step.window is not None
         box = window.to_view(HBB(*step.window))
@@ -58,8 +59,14 @@ def draw_zoom(
         pen.rectangle(edge, outline=(0, 0, 0), width=line + 2)
         pen.rectangle(edge, outline=ZOOMED, width=line)
         text = f"{number}" if step.score is None else f"{number}: {step.score:.2f}"
-        at = (edge[0], edge[1] - 2)
-        pen.text(at, text, ZOOMED, font, "ls", stroke_width=2, stroke_fill=(0, 0, 0))
+        # Above the window, or inside where there is no room above.
+        is_high = edge[1] < height + 4
+        at = (
+            max(edge[0], 0.0) + (line + 4 if is_high else 0),
+            max(edge[1], 0.0) + (line + 4 if is_high else -2),
+        )
+        anchor = "lt" if is_high else "ls"
+        pen.text(at, text, ZOOMED, font, anchor, stroke_width=2, stroke_fill=(0, 0, 0))
     return np.asarray(picture)
 
 

@@ -42,7 +42,6 @@ class Target:
         address: The one address of the host that connections go to.
         path: What is asked for, its query included.
         name: Last part of the path.
-        shown: The address without its query, which may hold a secret.
     """
 
     scheme: str
@@ -51,7 +50,6 @@ class Target:
     address: str
     path: str
     name: str
-    shown: str
 
     @classmethod
     def of(
@@ -91,7 +89,6 @@ class Target:
             _address(host, port, inside),
             path + (f"?{parts.query}" if parts.query else ""),
             PurePosixPath(unquote(parts.path)).name or host or "image",
-            f"{parts.scheme}://{parts.netloc}{path}",
         )
 
     def connection(self, seconds: float) -> "Pinned":

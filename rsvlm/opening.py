@@ -20,7 +20,7 @@ from typing import Any
 from rsvlm.complete import check_complete
 from rsvlm.decode import decoding, shown
 from rsvlm.errors import ImageError
-from rsvlm.ranges import RangedFile
+from rsvlm.ranges import RangedFile, Web, is_address
 from rsvlm.ranges_gdal import opener
 
 #: Driver -> first bytes of its files.
@@ -163,6 +163,30 @@ class Opened:
 Source = Path | bytes | RangedFile
 
 
+def find_source(place: str | Path, web: Web | None = None) -> tuple[Source, str]:
+    """Return what an image is read from, and its name.
+
+    Args:
+        place: A path, or an address on another host.
+        web: Hosts that may be read from; None for none.
+
+    Raises:
+        ImageError: If it is no file that may be opened.
+    """
+    if isinstance(place, Path) or not is_address(place):
+        found = regular_file(place)
+        return found, found.name
+    file = RangedFile.open(place, web or Web())
+    name = file.target.name
+    try:
+        if driver_of(file.read(0, 16), name) == "GTiff":
+            return file, name
+        return file.whole(), name
+    except ImageError:
+        file.close()
+        raise
+
+
 def open_image(source: Source, name: str, limits: Limits) -> Opened:
     """Open an image with the one driver that its first bytes call for.
 
@@ -220,9 +244,11 @@ def open_image(source: Source, name: str, limits: Limits) -> Opened:
 def _first(again: Callable[..., Any], remote: RangedFile | None) -> Any:
     try:
         return again()
-    finally:
+    except Exception:
         if remote is not None:
+            remote.close()
             remote.check()
+        raise
 
 
 def _overviews(dataset: Any, name: str, limits: Limits) -> int:

@@ -63,6 +63,15 @@ class Web:
         return cls(frozenset(host.lower() for host in hosts))
 
 
+def is_address(place: str) -> bool:
+    """Say whether an image is on another host.
+
+    >>> is_address("https://maps.example/a.tif"), is_address("a.tif")
+    (True, False)
+    """
+    return place[:8].lower().startswith(("http://", "https://"))
+
+
 class RangedFile:
     """A file on another host; open it by :meth:`open`.
 

@@ -7,6 +7,7 @@ stays flat whatever the size of the image.
 """
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,8 +23,8 @@ from rsvlm.errors import ImageError
 from rsvlm.geometry import HBB, Window
 from rsvlm.georeference import GeoReference
 from rsvlm.header import Header, PixelReader
-from rsvlm.opening import Limits, Source, driver_of, regular_file
-from rsvlm.ranges import RangedFile, Web
+from rsvlm.opening import Limits, Source, find_source
+from rsvlm.ranges import RangedFile, Web, is_address
 from rsvlm.reader import LARGE, Reader
 from rsvlm.render import Ends, View, bands_of, choose, limits_of, render, renderings_of
 from rsvlm.sensors import Profile, SensorGuess, detect
@@ -107,55 +108,31 @@ class Raster:
 
     @classmethod
     def open(
-        cls, path: str | Path, sensor: str = "auto", limits: Limits | None = None
+        cls,
+        path: str | Path,
+        sensor: str = "auto",
+        limits: Limits | None = None,
+        web: Web | None = None,
     ) -> Self:
         """Open an image file.
 
         Args:
-            path: A GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.
+            path: A GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file, or its address (http,
+                https) on another host; of a GeoTIFF there only parts are read.
             sensor: ``"auto"``, ``"optical"``, ``"multispectral"`` or ``"sar"``.
             limits: What the image may ask for; None for the defaults.
+            web: Hosts that may be read from; None for none.
 
         Raises:
             ImageError: If the file cannot be opened, or is refused.
             UnknownNameError: If there is no such sensor.
         """
-        found = regular_file(path)
-        reader = Reader.open(found, found.name, limits or Limits())
-        raster = cls(reader, found, found.name, sensor)
+        source, name = find_source(path, web)
+        reader = Reader.open(source, name, limits or Limits())
+        raster = cls(reader, source, name, sensor)
         raster.path = str(path)
-        return raster
-
-    @classmethod
-    def open_url(
-        cls, url: str, web: Web, sensor: str = "auto", limits: Limits | None = None
-    ) -> Self:
-        """Open an image on another host; of a GeoTIFF only the parts shown are read.
-
-        Args:
-            url: Its address, http:// or https://.
-            web: Hosts that may be read from, and how much.
-            sensor: As in :meth:`open`.
-            limits: As in :meth:`open`.
-
-        Raises:
-            ImageError: If the host is not among those of ``web`` or does not deliver,
-                or the image is refused.
-            UnknownNameError: If there is no such sensor.
-
-        .. versionadded:: 0.3
-        """
-        file = RangedFile.open(url, web)
-        name = file.target.name
-        try:
-            is_tiff = driver_of(file.read(0, 16), name) == "GTiff"
-            source = file if is_tiff else file.whole()
-            reader = Reader.open(source, name, limits or Limits())
-            raster = cls(reader, source, name, sensor)
-        except Exception:
-            file.close()
-            raise
-        raster.path = file.target.shown
+        if isinstance(path, str) and is_address(path):
+            raster.path = re.split("[?#]", path)[0]  # the rest may hold a secret
         return raster
 
     @classmethod
@@ -222,7 +199,7 @@ class Raster:
         if isinstance(self.source, bytes):
             return hashlib.sha256(self.source).hexdigest()
         if isinstance(self.source, RangedFile):
-            text = f"{self.source.target.shown} {self.source.key}"
+            text = f"{self.path} {self.source.key}"
             return hashlib.sha256(text.encode()).hexdigest()
         with self.source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -285,7 +285,7 @@ def test_a_file_on_another_host_is_indexed_once_and_its_changes_are_noticed(
 
         def indexed() -> tuple[int, bool]:
             web = Web.of([server.host])
-            with Raster.open_url(server.url(), web) as raster, opened(raster) as index:
+            with Raster.open(server.url(), web=web) as raster, opened(raster) as index:
                 index.build()
                 return index.read, index.has_changed
 

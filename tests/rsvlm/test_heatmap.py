@@ -37,6 +37,18 @@ def test_windows_are_outlined_where_they_lie() -> None:
     assert (GRAY == 100).all()
 
 
+def test_the_number_of_a_window_at_the_border_stands_inside_it() -> None:
+    def drawn(score: float) -> np.ndarray:  # type: ignore[type-arg]
+        step = TraceStep(step="zoom", image=0, window=(0, 0, 2000, 1000), score=score)
+        return draw_zoom(GRAY, [step], WINDOW)
+
+    differs = (drawn(1.11) != drawn(8.88)).any(-1)
+    rows, columns = np.nonzero(differs)
+    assert rows.size > 5
+    assert rows.max() < 40
+    assert columns.max() < 100
+
+
 def test_a_tiny_window_is_still_seen() -> None:
     step = TraceStep(step="zoom", image=0, window=(2000, 1000, 2001, 1001))
     out = draw_zoom(GRAY, [step], WINDOW)

@@ -64,7 +64,7 @@ def allowed(server: Files, **more: Any) -> Web:
 
 def refused(server: Files, web: Web | None = None, url: str = "") -> str:
     with pytest.raises(ImageError) as caught:
-        Raster.open_url(url or server.url(), web or allowed(server)).close()
+        Raster.open(url or server.url(), web=web or allowed(server)).close()
     return str(caught.value)
 
 
@@ -76,7 +76,7 @@ def test_a_window_is_what_the_file_shows_and_little_is_read(
 ) -> None:
     box = HBB(512, 512, 640, 640)
     with (
-        Raster.open_url(server.url("maps/port%201.tif?key=x"), allowed(server)) as far,
+        Raster.open(server.url("maps/port%201.tif?key=x"), web=allowed(server)) as far,
         Raster.from_bytes(cog, "a.tif") as near,
     ):
         assert (far.name, far.crs) == ("port 1.tif", "EPSG:32611")
@@ -92,7 +92,7 @@ def test_a_window_is_what_the_file_shows_and_little_is_read(
 
 
 def test_neighbouring_blocks_are_one_request(server: Files) -> None:
-    with Raster.open_url(server.url(), allowed(server)) as raster:
+    with Raster.open(server.url(), web=allowed(server)) as raster:
         before = len(server.asked)
         raster.read(HBB(0, 0, 1024, 128), 1024, 128)
         assert len(server.asked) - before == 1
@@ -100,7 +100,7 @@ def test_neighbouring_blocks_are_one_request(server: Files) -> None:
 
 def test_pictures_in_other_formats_are_read_whole() -> None:
     with serving(picture("PNG")) as server:
-        with Raster.open_url(server.url("a.png"), allowed(server)) as raster:
+        with Raster.open(server.url("a.png"), web=allowed(server)) as raster:
             assert (raster.width, raster.name) == (64, "a.png")
             assert raster.path == server.url("a.png")
         said = refused(server, allowed(server, whole_bytes=100))
@@ -115,7 +115,7 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
 
 def test_limits_of_files_hold_for_other_hosts(server: Files) -> None:
     with pytest.raises(ImageError, match="blocks"):
-        Raster.open_url(server.url(), allowed(server), limits=Limits(block_bytes=99))
+        Raster.open(server.url(), web=allowed(server), limits=Limits(block_bytes=99))
 
 
 # what may be reached
@@ -135,7 +135,7 @@ def test_an_address_inside_is_reached_only_where_it_is_named(server: Files) -> N
     assert "not on the public internet" in said
     assert server.paths == []
     inside = ["127.0.0.1", "::1", f"LocalHost:{port}"]
-    with Raster.open_url(url, Web.of(inside)) as raster:
+    with Raster.open(url, web=Web.of(inside)) as raster:
         assert raster.width == 1024
 
 
@@ -187,7 +187,7 @@ def test_another_part_than_was_asked_for(
 
 def test_passing_errors_are_asked_again(server: Files) -> None:
     server.status = [503, 500]
-    with Raster.open_url(server.url(), allowed(server)) as raster:
+    with Raster.open(server.url(), web=allowed(server)) as raster:
         assert raster.width == 1024
 
 
@@ -200,7 +200,7 @@ def test_lasting_errors_are_named(server: Files) -> None:
 
 
 def test_a_file_that_changes_meanwhile_is_never_half_read(server: Files) -> None:
-    with Raster.open_url(server.url(), allowed(server)) as raster:
+    with Raster.open(server.url(), web=allowed(server)) as raster:
         server.tag = '"2"'
         for _ in range(2):  # GDAL may have kept blocks that did not come
             with pytest.raises(ImageError, match="changed on 127"):
@@ -208,7 +208,7 @@ def test_a_file_that_changes_meanwhile_is_never_half_read(server: Files) -> None
 
 
 def test_a_host_that_goes_away_meanwhile(server: Files) -> None:
-    with Raster.open_url(server.url(), allowed(server)) as raster:
+    with Raster.open(server.url(), web=allowed(server)) as raster:
         server.status = [500] * 99
         for _ in range(2):
             with pytest.raises(ImageError, match="did not deliver"):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rsvlm.errors import SettingsError
+from rsvlm.errors import ImageError, SettingsError
+from rsvlm.ranges import Web
 from rsvlm.raster import Raster
 from rsvlm.retrieval import archive_build
 from rsvlm.retrieval.archive import Archive, Filter, thinned
@@ -17,6 +18,7 @@ from rsvlm.retrieval.archive_files import Entry, entries
 from rsvlm.retrieval.archive_place import Place
 from rsvlm.retrieval.archive_tables import TileHit
 from rsvlm.retrieval.database import StoreError
+from tests.serving_parts import serving
 
 Write = Callable[..., Path]
 
@@ -201,6 +203,35 @@ def test_a_changed_file_is_indexed_anew(archive: Archive, write_scene: Write) ->
     hits = archive.search_words("green", 9, Filter(sensor="optical"))
     assert all(hit.tile > before for hit in hits if hit.path == str(path))
     assert archive.verify() == []
+
+
+def test_rasters_on_other_hosts_are_indexed_where_the_host_is_allowed(
+    tmp_path: Path, write_scene: Write, colours: Any
+) -> None:
+    path = write_scene("2020-11-04.tif", RED, GREEN)
+    with serving(path.read_bytes()) as server:
+        url, web = server.url("S2_20201104.tif"), Web.of([server.host])
+        with Archive(tmp_path / "archive", colours) as archive:
+            (entry,) = entries([url])
+            built = archive.add([entry])
+            assert "--allow-host" in built.failed[url]
+            assert (server.paths, len(archive)) == ([], 0)
+            built = archive.add([entry], web=web)
+            assert (built.rasters, built.failed) == (1, {})
+            assert archive.add([entry], web=web).kept == 1
+            best = archive.search_words("green", 1)[0]
+            assert (best.path, best.days) == (url, ("2020-11-04", "2020-11-04"))
+            with open_hit(best, web) as raster:
+                assert raster.crs is not None
+            with pytest.raises(ImageError, match="--allow-host"):
+                open_hit(best)
+            assert archive.verify(web) == []
+            server.tag = '"2"'
+            assert any("has changed" in line for line in archive.verify(web))
+            assert archive.verify() == []  # without leave nobody is asked
+            assert archive.add([entry], web=web).rasters == 1
+            assert archive.remove(url) > 0
+            assert len(archive) == 0
 
 
 def test_removed_rasters_are_not_found(archive: Archive, tmp_path: Path) -> None:
