@@ -9,6 +9,7 @@ Source:
     Own code: the usual package brings two large dependencies for ten lines.
 """
 
+import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -82,9 +83,14 @@ def look(data: bytes, name: str, sensor: str) -> tuple[View, Bounds]:
     """
     if not data.startswith(MAGIC["GTiff"]):
         try:
-            with Image.open(BytesIO(data)) as image:
-                if image.mode in ("L", "P", "RGB", "RGBA"):
-                    return _drawn(image, sensor), None
+            with warnings.catch_warnings():
+                # Whole satellite scenes are larger than Pillow thinks any picture is.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(BytesIO(data)) as image:
+                    if image.mode in ("L", "P", "RGB", "RGBA"):
+                        return _drawn(image, sensor), None
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            pass  # read in parts, below
         except (OSError, ValueError, SyntaxError) as error:
             raise ImageError(f"{name} is no image ({error}).") from None
     with Raster.from_bytes(data, name, sensor) as raster:

@@ -97,3 +97,17 @@ def test_one_image_in_any_format_has_one_print(form: str) -> None:
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError):
         look(data, "a.png", "optical")
+
+
+@pytest.mark.parametrize("most", [1000, 100])
+def test_a_picture_larger_than_pillow_likes_is_read_in_parts(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Pillow warns from so many pixels on, and refuses from twice as many on."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, format="PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+    view, bounds = look(data.getvalue(), "large.png", "optical")
+    assert view.pixels.shape == (40, 30, 3)
+    assert bounds is None
