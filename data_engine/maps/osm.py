@@ -5,7 +5,7 @@ Nodes are left out: a point has no extent that could be seen.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +41,8 @@ class Feature:
 def read_extract(path: Path) -> list[Feature]:
     """Return the features of an extract that the table knows, in the file's order.
 
-    Features whose geometry is broken (a ring that does not close, nodes outside of the
-    extract) are left out, as every reader of such data must.
+    Features whose geometry is broken (ground whose ring does not close, nodes outside of
+    the extract) are left out, as every reader of such data must.
 
     Args:
         path: ``.osm.pbf``, ``.osm`` or ``.osm.bz2``.
@@ -75,6 +75,8 @@ def read_extract(path: Path) -> list[Feature]:
                 continue  # it comes again, as an area
             if one.is_area() and row.kind == "line":
                 continue
+            if one.is_way() and row.kind == "area":
+                continue  # its ring does not close, so that nobody knows its ground
             try:
                 if one.is_area():
                     wkb = write.create_multipolygon(one)
@@ -91,6 +93,22 @@ def read_extract(path: Path) -> list[Feature]:
     except (RuntimeError, OSError, ValueError, osmium.InvalidLocationError) as error:
         raise ParseError(_fault(path, str(error))) from None
     return found
+
+
+def distinct(features: Iterable[Feature]) -> list[Feature]:
+    """Return the features without those that come again.
+
+    Neighbouring extracts share what lies on their border, and some things are mapped
+    twice over; counts would be wrong.
+    """
+    found: dict[tuple[str, bytes], Feature] = {}
+    numbers = set[str]()
+    for one in features:
+        key = one.row.label, one.geometry.normalize().wkb
+        if one.number not in numbers and key not in found:
+            found[key] = one
+            numbers.add(one.number)
+    return list(found.values())
 
 
 def _fault(path: Path, error: str) -> str:

@@ -1,7 +1,7 @@
 """Own images with a map: OpenStreetMap, a land-cover raster, named places.
 
 The folder ``maps`` holds georeferenced rasters (``images/*.tif``) and, of the rest, what
-there is: one extract of OpenStreetMap (``*.osm.pbf`` or ``*.osm``), land-cover rasters of
+there is: extracts of OpenStreetMap (``*.osm.pbf`` or ``*.osm``), land-cover rasters of
 ESA WorldCover (``landcover/*.tif``). Rasters are cut into windows; a window whose place
 the map says nothing about yields nothing.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rsvlm.data_engine.gazetteer import Box
 from rsvlm.data_engine.maps import places, texts, worldcover
-from rsvlm.data_engine.maps.osm import ATTRIBUTION, Feature, read_extract
+from rsvlm.data_engine.maps.osm import ATTRIBUTION, Feature, distinct, read_extract
 from rsvlm.data_engine.maps.placed import place
 from rsvlm.data_engine.records import Question, Record, Split, missing
 from rsvlm.data_engine.sources.texts import kept_for
@@ -55,7 +55,7 @@ def read(root: Path, split: Split) -> Iterator[Record]:
         for path in root.iterdir()
         if ".osm" in path.suffixes and not is_clutter(path)
     )
-    features = [one for path in extracts for one in read_extract(path)]
+    features = distinct(one for path in extracts for one in read_extract(path))
     covers = _geotiffs(root / "landcover")
     for path in rasters:
         try:

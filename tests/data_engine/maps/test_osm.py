@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rsvlm.data_engine.maps import texts
-from rsvlm.data_engine.maps.osm import read_extract
+from rsvlm.data_engine.maps.osm import distinct, read_extract
 from rsvlm.data_engine.maps.placed import Placed, place
 from rsvlm.data_engine.maps.tags import ROWS, row_of
 from rsvlm.errors import MissingExtraError, ParseError
@@ -76,6 +76,25 @@ def test_features_come_in_pixels_and_only_what_can_be_seen(extract: Write) -> No
     assert house.area_m2 == pytest.approx(600 * PIXEL_M2, rel=0.01)
     assert (house.is_whole, wood.is_whole) == (True, False)
     assert wood.shape.area == pytest.approx(400 * 100, rel=0.01)
+
+
+def test_what_two_extracts_share_counts_once(extract: Write) -> None:
+    lake = {"natural": "water"}
+    ways = [(lake, ring(10, 10, 90, 90)), (HOUSE, ring(200, 10, 20, 20))]
+    one = read_extract(extract(ways, "maps/one.osm.pbf"))
+    # The neighbour has the lake too, and somebody has drawn a house twice.
+    more = [*ways, (HOUSE, ring(200, 10, 20, 20)), (HOUSE, ring(300, 10, 20, 20))]
+    two = read_extract(extract(more, "maps/two.osm.pbf"))
+    labels = sorted(feature.row.label for feature in distinct([*one, *two]))
+    assert labels == ["building", "building", "water body"]
+
+
+def test_ground_whose_ring_does_not_close_is_left_out(extract: Write) -> None:
+    path = extract([
+        ({"natural": "water"}, ring(10, 10, 90, 90)[:4]),
+        ({"man_made": "pier"}, [(0, 200), (100, 200)]),
+    ])  # fmt: skip
+    assert [feature.row.label for feature in read_extract(path)] == ["pier"]
 
 
 def test_captions_count_and_describe(extract: Write) -> None:
