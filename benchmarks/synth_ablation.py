@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--pictures", type=int, default=80, help="of each kind")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1440)
     given = parser.parse_args()
     found: dict[str, list[list[dict[str, list[float]]]]] = {}
     for seed in given.seeds:
