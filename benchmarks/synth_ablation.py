@@ -224,9 +224,11 @@ def of_class(judged: Judged, kind: int) -> float:
 def report(found: dict[str, list[list[dict[str, list[float]]]]]) -> None:
     """Print the table of all rows; ``found`` holds judged pictures by row and seed."""
     rng = np.random.default_rng(0)
-    count = len(next(iter(found.values()))[0])
+    # Pieces of one picture succeed and fail together.
+    count = len(next(iter(found.values()))[0]) // PIECES
     lots = [rng.integers(0, count, count).tolist() for _ in range(DRAWS)]
     lots.insert(0, list(range(count)))
+    lots = [[PIECES * i + n for i in lot for n in range(PIECES)] for lot in lots]
 
     def means(seeds: Sequence[Sequence[dict[str, list[float]]]]) -> list[float]:
         return [
