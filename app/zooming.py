@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rsvlm.zooming_search import Tiles
 
 _LOG = logging.getLogger(__name__)
+#: Tiles that one question has encoded at most before it goes down the levels: a minute
+#: on two slow cores. The next question goes on with the rest.
+TILES_AT_ONCE = 1024
 
 
 def zoom_policies(
@@ -73,7 +76,9 @@ def _search(
     def with_bar(raster: Raster) -> "Iterator[TileIndex]":
         with (
             tile_progress() as tell,
-            TileIndex.open(raster, encoder, on_progress=tell) as index,
+            TileIndex.open(
+                raster, encoder, on_progress=tell, most=TILES_AT_ONCE
+            ) as index,
         ):
             yield index
 

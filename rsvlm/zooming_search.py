@@ -201,6 +201,12 @@ class SearchZoom:
             )
         if self.settings.whole_index:
             tiles.build()
+            if tiles.finest_complete != 0:
+                look.warnings.append(
+                    f"{look.raster.name} is large: not all of its tiles are encoded yet, "
+                    "and something small may be missing. The next question goes on with "
+                    "them."
+                )
         ranked = self._rank(about, tiles, look.raster.sensor)
         seen = f"{len(ranked.tiles)} tiles compared, {tiles.read} of them read now"
         picture = heat(tiles.boxes[ranked.tiles], ranked.scores, look.whole)

@@ -38,7 +38,7 @@ def test_windows_are_outlined_where_they_lie() -> None:
 
 
 def test_the_number_of_a_window_at_the_border_stands_inside_it() -> None:
-    def drawn(score: float) -> np.ndarray:  # type: ignore[type-arg]
+    def drawn(score: float) -> np.ndarray:
         step = TraceStep(step="zoom", image=0, window=(0, 0, 2000, 1000), score=score)
         return draw_zoom(GRAY, [step], WINDOW)
 

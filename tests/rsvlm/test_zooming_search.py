@@ -72,6 +72,7 @@ class Grid:
     read: int = 0
     asked: set[int] = field(default_factory=set)
     built: bool = False
+    after: int = 0
 
     def __post_init__(self) -> None:
         boxes, levels = [], []
@@ -96,7 +97,7 @@ class Grid:
         self.all /= np.linalg.norm(self.all, axis=1, keepdims=True)
 
     def build(self) -> None:
-        self.built, self.finest_complete = True, 0
+        self.built, self.finest_complete = True, self.after
 
     def children(self, tile: int) -> NDArray[np.int64]:
         middle = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
@@ -296,6 +297,16 @@ def test_the_whole_index_is_built_when_it_is_wanted() -> None:
     look_closer(search(grid, settings={"whole_index": True}), look())
     assert grid.built
     assert len(grid.asked) == len(grid.boxes)
+
+
+def test_a_build_that_leaves_tiles_over_is_told() -> None:
+    grid = Grid(needle=19, finest_complete=None, after=1)
+    asked = look()
+    (view,) = look_closer(search(grid, settings={"whole_index": True}), asked)
+    assert view.window.box.intersection(HBB(*grid.boxes[19])) > 0.9 * 500**2
+    assert len(grid.asked) == 16 + 4 + 1 + 8
+    (warning,) = asked.warnings
+    assert "not all of its tiles" in warning
 
 
 def test_the_budget_limits_the_windows() -> None:
