@@ -9,6 +9,7 @@ Source:
     Radar Imagery", NeurIPS 2022 Datasets and Benchmarks.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ _TRUTH = {
     "0.0": False,
 }
 _SIDES = ("left", "top", "right", "bottom")
+#: Names of scenes; they become part of a path.
+_SCENE = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,11 @@ def read_points(path: Path) -> Iterator[Point]:
         confidence = row.text("confidence").upper()
         if confidence not in ("HIGH", "MEDIUM", "LOW"):
             raise row.fault("'confidence'", f"is {confidence!r:.20}")
+        scene = row.text("scene_id")
+        if not _SCENE.fullmatch(scene):
+            raise row.fault("'scene_id'", f"is {scene!r:.40}, no name of a folder")
         yield Point(
-            scene=row.text("scene_id"),
+            scene=scene,
             x=_number(row, "detect_scene_column"),
             y=_number(row, "detect_scene_row"),
             is_vessel=_truth(row, "is_vessel"),

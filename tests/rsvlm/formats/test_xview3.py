@@ -43,6 +43,9 @@ def test_what_is_empty_is_not_known(tree: Any) -> None:
         ("HIGH", "SURE", "'confidence' is 'SURE'"),
         ("45.0", "35.0", "no box"),
         (",abcv,", ",,", "'scene_id' is empty"),
+        (",abcv,", ",../../abcv,", "'scene_id' is .*no name of a folder"),
+        (",abcv,", ",/abcv,", "'scene_id' is .*no name of a folder"),
+        (",abcv,", ",*,", "'scene_id' is .*no name of a folder"),
     ],
 )
 def test_a_fault_has_its_line(tree: Any, old: str, new: str, what: str) -> None:
