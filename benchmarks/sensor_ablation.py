@@ -39,7 +39,7 @@ def train(row: str, data: Path, out: Path, steps: int) -> Path:
             "size": 168,
             "steps": steps,
             "check_every": steps,
-            "repeats": {"sar_acd": 0.0},
+            "mix": {"weights": {"sar_acd": 0.0}},
         }
     )
     folder = train_align(recipe, data, out / row, out / "features", print)

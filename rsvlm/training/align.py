@@ -173,8 +173,8 @@ def _add_covers(
         return
     if not pictures["train"]:
         raise SettingsError(
-            f"{', '.join(recipe.train)} holds no mask of {', '.join(recipe.covers)}. Leave out "
-            "'covers', or build other data."
+            f"{', '.join(recipe.train)} holds no mask of {', '.join(recipe.covers)}. "
+            "Leave out 'covers', or build other data."
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder = AlignedEncoder.load(target).to(device)
@@ -203,7 +203,8 @@ def _check_terms(recipe: AlignRecipe, train: Sets) -> None:
         if weight and needs[term] < 2:
             raise SettingsError(
                 f"The term {term!r} needs {what[term]}, and "
-                f"{', '.join(recipe.train)} holds {needs[term]}. Leave it out of 'terms', or build other data."
+                f"{', '.join(recipe.train)} holds {needs[term]}. Leave it out of "
+                "'terms', or build other data."
             )
     for sensor in SENSORS:
         if recipe.terms.get("sar_text" if sensor == "sar" else "optical_text"):

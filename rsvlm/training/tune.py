@@ -255,8 +255,9 @@ def _check_pictures(group: Sequence[Picture], recipe: TuneRecipe, two: bool) -> 
     for part in recipe.parts:
         if part != "lora" and part not in seen:
             raise SettingsError(
-                f"{', '.join(recipe.train)} holds no picture that {part!r} could learn from. Leave it out "
-                "of 'parts', or build data with pictures of that sensor."
+                f"{', '.join(recipe.train)} holds no picture that {part!r} could learn "
+                "from. Leave it out of 'parts', or build data with pictures of that "
+                "sensor."
             )
 
 

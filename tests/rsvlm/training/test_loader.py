@@ -1,7 +1,6 @@
 """Windows, buckets and work ahead: the same batches, whoever makes them, and when."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -99,18 +98,22 @@ def test_a_thread_or_processes_load_the_same() -> None:
     assert threading.current_thread().name not in items.threads
 
 
-def test_waiting_is_measured() -> None:
+def test_waiting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("rsvlm.training.loader.time.perf_counter", lambda: now)
+
     def slow() -> Iterator[int]:
+        nonlocal now
         yield 1
-        time.sleep(0.2)
+        now += 3.0
         yield 2
 
     items = Waited(slow())
     assert next(items) == 1
-    time.sleep(0.05)
+    assert items.share == 0
+    now += 1.0  # work
     assert next(items) == 2
-    assert 0.3 < items.share < 1
-    before = items.share
-    time.sleep(0.2)  # work, not waiting
-    assert items.share < before
+    assert items.share == 0.75
+    now += 8.0
+    assert items.share == 0.25
     assert list(items) == []
