@@ -7,7 +7,7 @@ that folder is refused.
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rsvlm.errors import ImageError, ParseError
 from rsvlm.formats.upstream import is_clutter
@@ -154,31 +154,14 @@ def size_of(path: Path, where: str) -> tuple[int, int]:
         # PNG and JPEG have marks of their end, which the opening has looked for.
         if opened.dataset.driver not in ("PNG", "JPEG"):
             opened.dataset.read(window=Window(size[0] - 1, size[1] - 1, 1, 1))
-        is_whole = _last_block(opened.dataset) <= path.stat().st_size
     except RasterioError:
-        is_whole = False
-    finally:
-        opened.close()
-    if not is_whole:
         raise ParseError(
             f"{where}: the image {path.name!r} ends too early. "
             "Unpack or fetch it again."
-        )
+        ) from None
+    finally:
+        opened.close()
     return size
-
-
-def _last_block(dataset: Any) -> int:
-    """Return where the last block of a TIFF ends, bytes; 0 where nothing says.
-
-    Pixels without compression that are missing in its last strip are no error to GDAL.
-    """
-    height, width = dataset.block_shapes[-1]
-    place = f"{(dataset.width - 1) // width}_{(dataset.height - 1) // height}"
-    start, size = (
-        dataset.get_tag_item(f"BLOCK_{key}_{place}", "TIFF", bidx=dataset.count)
-        for key in ("OFFSET", "SIZE")
-    )
-    return int(start) + int(size) if start and size else 0
 
 
 def read_mask(path: Path, image: ImageRef, where: str) -> MaskRle | None:
