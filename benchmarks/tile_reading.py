@@ -5,8 +5,9 @@ Run: python benchmarks/tile_reading.py [--side 20480] [--rounds 2] [--peer PYTHO
 It makes a scene (see make_big_cog.py), then reads all windows of 448 px of it in a
 process of its own for each reader, in turn (A B C A B C), and prints windows a second,
 peak memory and the ratios. The naive reader gets the block cache that ours uses, 64 MB:
-GDAL's own, a twentieth of the memory, may hold the whole scene. torchgeo is heavy, so it is not installed for this: --peer
-names a Python that has it; without one it is left out.
+GDAL's own, a twentieth of the memory, may hold the whole scene. torchgeo is heavy, so it
+may lie in an environment of its own, whose Python --peer names:
+``python -m venv peer && peer/bin/pip install torchgeo``; without it, it is left out.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 #: Side of a window, px.
@@ -106,8 +108,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     given = parser.parse_args()
     readers = {"ours": (OURS, sys.executable), "naive": (NAIVE, sys.executable)}
-    if given.peer:
-        readers["torchgeo"] = (TORCHGEO, given.peer)
+    peer = given.peer or (sys.executable if find_spec("torchgeo") else "")
+    if peer:
+        readers["torchgeo"] = (TORCHGEO, peer)
+    else:
+        print("torchgeo is not here: it is left out")
     with tempfile.TemporaryDirectory() as folder:
         path = given.scene
         if path is None:

@@ -18,8 +18,8 @@ from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.retrieval.tiles_grid import Pyramid
 
-#: Pixels that are drawn at once: 12 MB of colours.
-PART = 4 * 2**20
+#: Pixels that are drawn at once: 6 MB of colours.
+PART = 2 * 2**20
 #: Threads that read while the caller works: one decodes, one draws.
 WORKERS = 2
 
