@@ -46,6 +46,7 @@ class BatchRequest:
     rate: float | None = None
     retry_errors: bool = False
     ray: str | None = None
+    hosts: tuple[str, ...] = ()
 
     @property
     def choice(self) -> ModelChoice:
@@ -180,7 +181,7 @@ def _results(request: BatchRequest, questions: Sequence[BatchQuestion]) -> Resul
 def _ask_here(request: BatchRequest, questions: Sequence[BatchQuestion]) -> Results:
     choice = request.choice
     with choice.opened() as assistant:
-        asker = BatchAsker(assistant, request.base, Pace(request.rate))
+        asker = BatchAsker(assistant, request.base, Pace(request.rate), request.hosts)
         try:
             workers = request.workers or choice.at_once
             if workers > 1:

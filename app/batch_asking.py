@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from rsvlm.assistant import Assistant
 from rsvlm.errors import RsvlmError
 from rsvlm.knowing import Knowledge
 from rsvlm.messages import Generation
+from rsvlm.ranges import Web, is_address
 from rsvlm.raster import Raster
 
 #: Rasters that stay open although no question is asked about them just now.
@@ -72,8 +73,8 @@ class _Entry:
 class OpenRasters:
     """Rasters that the questions of several threads share, each opened once."""
 
-    def __init__(self, kept: int = KEPT_RASTERS) -> None:
-        self._kept = kept
+    def __init__(self, kept: int = KEPT_RASTERS, web: Web | None = None) -> None:
+        self._kept, self._web = kept, web
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -91,7 +92,7 @@ class OpenRasters:
         try:
             with entry.lock:
                 if entry.raster is None:
-                    entry.raster = Raster.open(path, sensor=sensor)
+                    entry.raster = Raster.open(path, sensor, web=self._web)
             yield entry.raster
         finally:
             with self._lock:
@@ -115,7 +116,11 @@ class BatchAsker:
     """Asks an assistant; several threads may do so at once if its engine can."""
 
     def __init__(
-        self, assistant: Assistant, base: Path, pace: Pace | None = None
+        self,
+        assistant: Assistant,
+        base: Path,
+        pace: Pace | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
         """Prepare.
 
@@ -123,11 +128,12 @@ class BatchAsker:
             assistant: Who is asked; its own knowledge serves questions that name none.
             base: Folder that paths of questions start from.
             pace: When a question may begin.
+            hosts: Hosts that images may be read from.
         """
         self._assistant = assistant
         self._base = base
         self._pace = pace or Pace(None)
-        self._rasters = OpenRasters()
+        self._rasters = OpenRasters(web=Web.of(hosts))
         # Parts of a model in this process compute for one question at a time.
         here = assistant.finder is not None or assistant.scenes is not None
         self._turns = Turns(1 if here else _ANY)
@@ -179,6 +185,8 @@ class BatchAsker:
             self._turns.take()
 
     def _resolve(self, name: str) -> str:
+        if is_address(name):
+            return name
         path = self._base / name
         if path.exists():
             return str(path)

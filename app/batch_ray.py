@@ -87,6 +87,7 @@ def _asked(
             choice,
             request.base,
             request.rate and request.rate / workers,
+            request.hosts,
             threads,
         ),
         compute=data.ActorPoolStrategy(size=workers),
@@ -135,11 +136,12 @@ class RayWorker:
         choice: ModelChoice,
         base: Path,
         rate: float | None,
+        hosts: tuple[str, ...],
         threads: int,
     ) -> None:
         self._opened = ExitStack()  # closed with the process
         assistant = self._opened.enter_context(choice.opened())
-        self._asker = BatchAsker(assistant, base, Pace(rate))
+        self._asker = BatchAsker(assistant, base, Pace(rate), hosts)
         self._threads = threads
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, str]]:

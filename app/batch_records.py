@@ -50,7 +50,9 @@ class BatchQuestion(_Record):
     """
 
     id: Id
-    images: tuple[str, ...] = Field(min_length=1, description="paths, or sample scenes")
+    images: tuple[str, ...] = Field(
+        min_length=1, description="paths, sample scenes, or addresses on allowed hosts"
+    )
     question: str
     task: str = "auto"
     shape: ShapeKind | None = None

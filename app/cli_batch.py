@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rsvlm.app.inputs import allow_host
+
 if TYPE_CHECKING:
     from rsvlm.app.batch import Tally
 
@@ -39,6 +41,7 @@ SAY_EVERY_S = 10.0
 @click.option("--retry-errors", is_flag=True, help="Ask again what failed earlier.")
 @click.option("--ray", metavar="ADDRESS|local",
               help="Ask on a Ray cluster, or in several processes of this machine.")  # fmt: skip
+@allow_host
 def batch(**options: Any) -> None:
     """Answer the questions of a file, one JSON object a line.
 

@@ -21,6 +21,7 @@ from rsvlm.findings import Findings
 from tests.app.batches import Oracle
 from tests.conftest import Tree
 from tests.rsvlm.test_assistant import FakeFinder
+from tests.serving_parts import serving
 
 
 class SlowFinder(FakeFinder):
@@ -50,6 +51,24 @@ def test_parts_in_this_process_take_turns(tree: Tree, kind: str) -> None:
     assert {result.status for result in results} == {"ok"}
     assert finder.most_running == 1
     assert (engine.most_running > 1) == (kind == "remote")
+
+
+def test_images_of_allowed_hosts_are_asked_about(tree: Tree) -> None:
+    data = tree.image("a.png", 64, 64).read_bytes()
+    with serving(data) as server:
+        question = BatchQuestion(
+            id=1, images=(server.url("a.png"),), question="What colour is it?"
+        )
+        asker = BatchAsker(Assistant(Oracle()), tree.root)
+        refused = asker.ask(question)
+        assert refused.error is not None
+        assert "--allow-host" in refused.error.message
+        assert server.paths == []
+        asker = BatchAsker(Assistant(Oracle()), tree.root, hosts=[server.host])
+        result = asker.ask(question)
+        asker.close()
+    assert result.answer is not None
+    assert result.answer.images[0].path == server.url("a.png")
 
 
 def test_a_raster_closes_when_nobody_has_it(tree: Tree) -> None:

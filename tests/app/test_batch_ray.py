@@ -71,7 +71,7 @@ def test_a_worker_answers_chunks(
 ) -> None:
     monkeypatch.setattr("rsvlm.app.serving_models.build_assistant", batches.moody)
     image = tree.image("a.png").name
-    worker = RayWorker(ModelChoice(), tree.root, None, threads)
+    worker = RayWorker(ModelChoice(), tree.root, None, (), threads)
     asked = [
         BatchQuestion(id=i, images=(image,), question=text, task="vqa")
         for i, text in enumerate(["Q?", "mood?", "R?"])
