@@ -23,6 +23,7 @@ from rsvlm.samples import read_samples
 from rsvlm.training.augment import load_picture, turn
 from rsvlm.training.conversations import pictures
 from rsvlm.training.features import FeatureCache
+from rsvlm.training.loader import WINDOW
 from rsvlm.training.mix import Mix, Order
 from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
 from rsvlm.training.tune_check import checked
@@ -31,7 +32,7 @@ from rsvlm.training.tune_encode import encode_all, encode_tiles
 from rsvlm.training.tune_loss import batch_on
 from rsvlm.training.tune_steps import steps_ahead
 from tests.rsvlm.training.drawing import batch_of
-from tests.rsvlm.training.launching import train_in_two
+from tests.rsvlm.training.launching import train_in_two, train_until_killed
 
 
 class Stop(Exception):
@@ -85,6 +86,22 @@ def test_an_interrupted_run_ends_like_any_other(
     assert log_of(whole) == log_of(parts)
     with pytest.raises(SettingsError, match="another 'steps'"):
         train_tune(tune_recipe, smoke_data, whole, features)
+
+
+def test_a_killed_run_ends_like_any_other(
+    tune_recipe: TuneRecipe, smoke_data: Path, tmp_path: Path
+) -> None:
+    """Killed in the first of two windows, in the middle of an epoch or wherever."""
+    update = {"steps": WINDOW + 4, "check_every": 7, "warm_steps": 2, "variants": 0}
+    recipe = tune_recipe.model_copy(update=update)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_tune(recipe, smoke_data, whole, tmp_path / "features")
+    train_until_killed("tune", recipe, smoke_data, parts)
+    train_tune(recipe, smoke_data, parts, tmp_path / "features")
+    one, two = (load_file(run / "state.safetensors") for run in (whole, parts))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert log_of(whole) == log_of(parts)
 
 
 def test_shards_teach_the_same_as_files(
