@@ -97,6 +97,7 @@ def build(
     start = time.time()
     say = progress or (lambda line: None)
     chosen, folder = find_recipe(recipe)
+    folder = folder.absolute()  # workers of a cluster start elsewhere
     every = taken(chosen, folder, data.absolute())
     sources = [s for s in every if not s.entry.optional or s.is_there]
     absent = [s.name for s in every if s not in sources]

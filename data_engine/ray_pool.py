@@ -4,7 +4,6 @@ Every machine must reach the data and the folder of the build under the same pat
 task whose machine dies is done again elsewhere.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -66,10 +65,6 @@ class RayPool:
                 include_dashboard=False if local else None,
                 log_to_driver=False,
                 logging_level="ERROR",
-                # A worker on this machine imports what we import.
-                runtime_env={
-                    "env_vars": {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-                },
             )
         except Exception as error:  # noqa: BLE001 - Ray raises plain ones as well
             said = " ".join(str(error).split())

@@ -105,12 +105,16 @@ class Rewriter:
     def rewrite(self, samples: Iterable[Sample]) -> Iterator[Sample]:
         """Yield the samples in order, reworded where the rewrite is faithful."""
         rest = iter(samples)
-        with ThreadPoolExecutor(self._threads) as pool:
+        pool = ThreadPoolExecutor(self._threads)
+        try:
             while batch := list(islice(rest, BATCH)):
                 texts = [text_of(sample) for sample in batch]
                 replies = pool.map(self._reply, batch, texts)
                 for sample, text, reply in zip(batch, texts, replies, strict=True):
                     yield self._taken(sample, text, reply)
+        finally:
+            # After Ctrl-C nothing more is asked.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _reply(self, sample: Sample, text: str | None) -> str | EngineError | None:
         """Return a reply, what went wrong, or None where nothing is asked."""

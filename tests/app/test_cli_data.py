@@ -74,6 +74,19 @@ def test_the_page_of_a_build_shows_samples_and_numbers(built: Path) -> None:
     assert "<script" not in text
 
 
+def test_the_page_tells_leaks_and_rewrites(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "val.jsonl").write_bytes((built / "val.jsonl").read_bytes())
+    run = {
+        "leaks": {"images": 1234, "left out": 5},
+        "rewrites": {"kept": 30, "texts": 40},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert _run("show", str(tmp_path), "--limit", "1").exit_code == 0
+    text = (tmp_path / "show.html").read_text()
+    assert "5 left out of 1,234 images" in text
+    assert "30 of 40 texts" in text
+
+
 def test_samples_are_chosen(built: Path) -> None:
     out = built.parent / "some.html"
     file = str(built / "train.jsonl")
