@@ -297,18 +297,14 @@ def render(
     Returns:
         The picture, black where there is no data.
     """
-    pixels = np.zeros((*valid.shape, 3), dtype=np.uint8)
-    valid = valid.copy()
+    pixels, valid = np.zeros((*valid.shape, 3), dtype=np.uint8), valid.copy()
     for row in range(0, len(valid), STRIP):  # what is in between needs more memory
         strip = slice(row, row + STRIP)
         levels, drawn = _levels(rendering, values[:, strip], guess, limits)
         valid[strip] &= drawn
-        # Band by band is five times as fast as a transposed copy, and twice as fast
-        # as a product.
-        is_full = valid[strip].all()
-        for i in range(3):
-            level = levels[i % len(levels)]
-            pixels[strip, :, i] = level if is_full else level * valid[strip]
+        levels = levels if valid[strip].all() else levels * valid[strip]
+        for i in range(3):  # five times as fast as a transposed copy
+            pixels[strip, :, i] = levels[i % len(levels)]
     return View(
         pixels,
         window,
