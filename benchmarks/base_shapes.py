@@ -8,8 +8,8 @@ process of its own, as a user would start it, and its line says how long it took
 much memory it held at most. What it learns is nothing. ``--small`` takes small shapes of
 the same families.
 
-True shapes need 12 GB of disk and, without a GPU, 16 GiB of memory; a stage that is done
-in DIR is not done again.
+True shapes need 16 GB of disk and, without a GPU, 16 GiB of memory by the arithmetic of
+docs/base.md; a stage that is done in DIR is not done again.
 """
 
 import argparse
