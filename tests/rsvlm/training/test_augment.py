@@ -174,8 +174,8 @@ def test_a_view_is_square_and_shows_the_object(
     assert view.shape == (side, side, 3)
     for found in inside:
         x0, y0, x1, y1 = found.hbb
-        assert 0 <= x0 <= x1 <= side + 1e-6
-        assert 0 <= y0 <= y1 <= side + 1e-6
+        assert -1e-6 <= x0 <= x1 <= side + 1e-6
+        assert -1e-6 <= y0 <= y1 <= side + 1e-6
         if min(x1 - x0, y1 - y0) > 3 * side / min(picture.shape[:2]):
             inner = view[int(y0) + 2 : int(y1) - 1, int(x0) + 2 : int(x1) - 1]
             assert inner.size == 0 or inner.mean() > 150

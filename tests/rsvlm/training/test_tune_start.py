@@ -132,7 +132,7 @@ def test_radar_is_learnt(
 ) -> None:
     update = {
         "steps": 60, "check_every": 60, "projector_rate": 1e-2,
-        "questions": {"classify": 1}, "train": "radar.jsonl",
+        "questions": {"classify": 1}, "train": ("radar.jsonl",),
     }  # fmt: skip
     lines = (radar_data / "train.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if '"source":"radar"' in line]
@@ -214,7 +214,7 @@ def test_both_sensors_learn_from_base_weights(
         ({"rank": 3}, "has rank = 2, the recipe 3"),
         ({"start": "nowhere"}, "'nowhere' is no checkpoint"),
         ({"aligned": "nowhere"}, "nowhere has no aligned encoders"),
-        ({"train": "optical.jsonl"}, "no picture that 'sar_projector' could learn"),
+        ({"train": ("optical.jsonl",)}, "no picture that 'sar_projector' could learn"),
     ],
 )
 def test_a_start_that_does_not_fit_is_refused_at_once(
