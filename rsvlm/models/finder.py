@@ -56,7 +56,7 @@ __all__ = [
 
 #: IoU above which two boxes of one description are the same object.
 OVERLAP = 0.45
-#: Views whose features are kept, 4 MB each.
+#: Views whose features are kept unless told otherwise, 4 MB each.
 KEPT_VIEWS = 16
 
 
@@ -77,6 +77,7 @@ class RegionFinder:
         self.settings = settings
         self.head, self.encoder, self.text = head.eval(), encoder, text
         self._grids: OrderedDict[str, Tensor] = OrderedDict()
+        self.kept_views = KEPT_VIEWS
 
     @classmethod
     def load(cls, folder: Path, encoder: nn.Module | None = None) -> "RegionFinder":
@@ -152,7 +153,7 @@ class RegionFinder:
         cuts = dict.fromkeys(self.settings.cuts, least)
         settings = self.settings.model_copy(update={"cuts": cuts})
         other = RegionFinder(settings, self.head, self.encoder, self.text)
-        other._grids = self._grids
+        other._grids, other.kept_views = self._grids, self.kept_views
         return other
 
     def _grid(self, pixels: NDArray[np.uint8]) -> Tensor:
@@ -164,7 +165,7 @@ class RegionFinder:
             family = self.encoder.config.model_type  # type: ignore[union-attr]
             inputs = normalised(pixels, str(family), patch_size(self.encoder))
             self._grids[key] = feature_grid(self.encoder, inputs, self.settings.layers)
-            if len(self._grids) > KEPT_VIEWS:
+            if len(self._grids) > self.kept_views:
                 self._grids.popitem(last=False)
         return self._grids[key]
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from rsvlm.errors import CheckpointError
 from rsvlm.findings import ShapeKind
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
-from rsvlm.models import finder as module
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.region_head import SIZE_UNIT, RegionMaps
@@ -205,10 +204,9 @@ def test_features_are_kept_for_the_views_used_last(
     make_finder: Callable[..., RegionFinder],
     make_view: MakeView,
     noise: Noise,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "KEPT_VIEWS", 2)
     finder = make_finder(["ship"])
+    finder.kept_views = 2
     encoded: list[int] = []
     finder.encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
     a, b, c = (make_view(noise(112, 98, seed)) for seed in range(3))
@@ -218,8 +216,10 @@ def test_features_are_kept_for_the_views_used_last(
     turned = make_view(b.pixels.reshape(98, 112, 3))  # equal bytes, another picture
     finder.find(turned, ["ship"])
     assert len(encoded) == 5
-    finder.loosened(0.1).find(turned, ["ship"])
+    loose = finder.loosened(0.1)
+    loose.find(turned, ["ship"])
     assert len(encoded) == 5
+    assert loose.kept_views == 2
 
 
 @pytest.mark.parametrize("coarse", ["box", "mask", "turned"])
