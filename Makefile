@@ -7,7 +7,7 @@ SERVE := .venv-serve/bin
 # Pictures and answers of the demo.
 DEMO := demo
 
-.PHONY: demo test lint test-serve test-browser bench audit clean
+.PHONY: demo test lint test-serve test-browser bench figures audit clean
 
 # Installed once; again whenever the dependencies change.
 .venv/installed: pyproject.toml
@@ -61,6 +61,14 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/detection_metrics.py
 	$(BIN)/python benchmarks/text_metrics.py
 	$(BIN)/python benchmarks/archive_search.py
+
+# Every figure of the model card, measured on the test splits and written into it; what is
+# finished is kept, so it can be stopped. runs/knowledge: rsvlm knowledge build world.
+CARD := rsvlm/checkpoints/tiny/README.md
+KNOWLEDGE := $(wildcard runs/knowledge)
+figures: .venv/installed
+	$(BIN)/python -m rsvlm.app.figures --out runs/figures $(addprefix --into ,$(CARD)) \
+	  $(if $(KNOWLEDGE),--knowledge $(KNOWLEDGE)) $(FIGURES)
 
 # Offline: the table of app/advisories.py. With a network also a vulnerability service.
 audit: .venv/installed-dev
