@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rsvlm.errors import EngineError, RsvlmError
@@ -97,7 +98,8 @@ def _drained(
 ) -> Iterator[Any]:
     waiting: set[Future[Any]] = set()
     for job in jobs:
-        waiting.add(pool.submit(guarded, job))
+        with _undisturbed():
+            waiting.add(pool.submit(guarded, job))
         while len(waiting) >= most:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for one in done:
@@ -106,6 +108,29 @@ def _drained(
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
         for one in done:
             yield unwrapped(one.result())
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back: a process that is half started would die with a traceback.
+
+    What is started meanwhile holds it back for good, which is what it should do.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    came: list[int] = []
+    # The mask is for the children: with us, another thread may be the one that is told.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(came[0], None)
 
 
 def guarded(job: Job) -> tuple[Any, type[RsvlmError] | None]:
