@@ -5,6 +5,7 @@ the region finder, land cover and large places by the scene model, and what neit
 knows is left to the engine's words.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from rsvlm.looking import legends
 from rsvlm.measures import Measure, measure_of
 from rsvlm.measuring import measured
 from rsvlm.messages import Generation
-from rsvlm.questions import is_presence
+from rsvlm.questions import is_open, is_presence
 from rsvlm.questions import options as listed_options
 from rsvlm.raster import Raster
 from rsvlm.render import View
@@ -44,6 +45,8 @@ from rsvlm.zoom import ZoomName
 
 #: Tasks whose answer is regions, or a number of them.
 REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
+#: What a small model says to questions that it does not understand.
+YES_OR_NO = re.compile(r"(?:yes|no)[.!]?", re.IGNORECASE)
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
@@ -285,6 +288,13 @@ class Answerer:
             return Verdict(
                 f"I am not sure enough to answer. My best guess, {reply.text!r}, has a "
                 f"confidence of {confidence:.2f}.",
+                confidence,
+                abstained=True,
+            )
+        if is_open(state.question) and YES_OR_NO.fullmatch(reply.text):
+            return Verdict(
+                f"I cannot tell: the model answered {reply.text!r}, which does not fit "
+                "the question.",
                 confidence,
                 abstained=True,
             )

@@ -48,6 +48,11 @@ class TuneRecipe(Recipe):
         None, gt=0, description="passes over the mix, in place of 'steps'"
     )
     batch: int = Field(8, ge=1, description="pictures a step, of all processes")
+    recompute: bool = Field(
+        False,
+        description="keep the input of each layer of the language model and compute "
+        "the rest again: a third of the memory, half more time",
+    )
     lora_rate: float = 4e-4
     projector_rate: float = 4e-4
     questions: dict[str, int] = Field(

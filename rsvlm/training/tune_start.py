@@ -261,6 +261,10 @@ def initial_model(
     model = assemble(config, state, fast_dtype())
     model.requires_grad_(False)
     _free_projectors(model, recipe)
+    if recipe.recompute:
+        model.model.language_model.gradient_checkpointing_enable(
+            {"use_reentrant": False}
+        )
     return model
 
 

@@ -371,3 +371,14 @@ def test_why_says_where_no_model_was_asked(raster: Raster) -> None:
     assert engine.calls == []
     said = why(Assistant(engine), "What colour is the roof?")
     assert "it rests on the words of the language model" in said
+
+
+@pytest.mark.parametrize("said", ["no", "Yes.", "NO!"])
+def test_yes_or_no_is_no_answer_to_an_open_question(raster: Raster, said: str) -> None:
+    answer = Assistant(StubEngine([said])).ask([raster], "What surrounds the fields?")
+    assert answer.abstained
+    assert answer.text == (
+        f"I cannot tell: the model answered {said!r}, which does not fit the question."
+    )
+    closed = Assistant(StubEngine([said])).ask([raster], "Are the fields green?")
+    assert (closed.abstained, closed.text) == (False, said)

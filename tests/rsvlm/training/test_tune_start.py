@@ -20,7 +20,7 @@ from rsvlm.render import View
 from rsvlm.training.images import read_train_images
 from rsvlm.training.tune import train_tune
 from rsvlm.training.tune_recipe import TuneRecipe
-from rsvlm.training.tune_start import add_updates, find_start, initial_model
+from rsvlm.training.tune_start import Start, add_updates, find_start, initial_model
 
 #: The layer of the SAR encoder that is not as in its trunk.
 LAYER = "encoder.layer.1.mlp.fc1"
@@ -267,3 +267,41 @@ def test_an_optical_encoder_that_learned_needs_its_projector(
         own = getattr(inner, f"{sensor}_encoder").state_dict()[f"{LAYER}.weight"]
         expected = encoder_state(folder, sensor)[f"{LAYER}.weight"]
         assert torch.allclose(own.float(), expected, 1e-2), sensor
+
+
+def test_layers_that_are_computed_again_learn_the_same(
+    tune_recipe: TuneRecipe, smoke_data: Path, features: Path, tmp_path: Path
+) -> None:
+    found = []
+    for again in (False, True):
+        update = {"recompute": again, "steps": 2, "warm_steps": 2}
+        recipe = tune_recipe.model_copy(update=update)
+        out = train_tune(recipe, smoke_data, tmp_path / str(again), features)
+        found.append(load_file(out / "model.safetensors"))
+    one, two = found
+    for name, value in one.items():
+        assert torch.allclose(value.float(), two[name].float(), atol=1e-2), name
+
+
+def test_layers_that_are_computed_again_keep_their_input_alone(
+    tune_recipe: TuneRecipe,
+) -> None:
+    kept = []
+    tokenizer = base_tokenizer(Path(tune_recipe.language_model))
+    for again in (False, True):
+        recipe = tune_recipe.model_copy(update={"recompute": again})
+        model = initial_model(recipe, tokenizer)
+        add_updates(model, recipe, Start()).train()
+        sizes: list[int] = []
+
+        def keep(value: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(value.nbytes)
+            return value
+
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value)
+        with hooks:
+            model.model.language_model(
+                inputs_embeds=torch.randn(1, 50, 32), use_cache=False
+            )
+        kept.append(sum(sizes))
+    assert kept[1] < kept[0] / 4
