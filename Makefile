@@ -7,7 +7,7 @@ SERVE := .venv-serve/bin
 # Pictures and answers of the demo.
 DEMO := demo
 
-.PHONY: demo test lint test-serve test-browser bench figures audit clean
+.PHONY: demo checkpoint test lint test-serve test-browser bench figures audit clean
 
 # Installed once; again whenever the dependencies change.
 .venv/installed: pyproject.toml
@@ -26,6 +26,12 @@ DEMO := demo
 
 demo: .venv/installed
 	$(BIN)/python -m rsvlm.app.demo --out $(DEMO)
+
+# The whole way to a checkpoint; PRESET=smoke shows in minutes that it can be gone.
+PRESET := tiny-gpu
+DATA := ../shared/data
+checkpoint: .venv/installed
+	PYTHON=$(BIN)/python scripts/checkpoint.sh $(PRESET) $(DATA) runs/$(PRESET)
 
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not serve and not browser and not gpu"
