@@ -108,13 +108,10 @@ class Answerer:
             return chosen
         sought &= state.subject is None or self.seeker.can_seek(state, rasters)
         kind = kind_of(state, options)
-        in_regions = sought and state.task.name in REGION_TASKS
-        if in_regions and self.seeker.is_scene(state, rasters):
+        if sought and state.task.name in REGION_TASKS:
             return self._regions(state, rasters, kind, options)  # words add nothing
         reply, generation = self.generate(state, options)
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
-        if in_regions:
-            return self._regions(state, rasters, kind, options)
         if sought:
             return self._presence(state, rasters, reply, confidence, kind, options)
         return self._text(state, rasters, reply, confidence, options)

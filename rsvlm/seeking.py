@@ -120,12 +120,6 @@ class Seeker:
         label = state.subject.label if state.subject else None
         return any(self.way(label, rasters[i]) for i in state.images)
 
-    def is_scene(self, state: State, rasters: Sequence[Raster]) -> bool:
-        """Whether the scene model alone finds the subject in all images of the round."""
-        label = state.subject.label if state.subject else None
-        ways = {self.way(label, rasters[i]) for i in state.images}
-        return ways <= {"place", "cover"}
-
     def cannot(self, state: State, rasters: Sequence[Raster]) -> str | None:
         """Return why the subject cannot be found in the images, or None.
 

@@ -92,8 +92,11 @@ def test_a_strange_ground_resolution_is_said(
 SHIPS = {"ship": [HBB(10, 10, 30, 20), HBB(50, 40, 60, 70)]}
 
 
-def test_a_count_is_the_number_of_regions(raster: Raster) -> None:
-    assistant = Assistant(StubEngine(["7"]), FakeFinder(SHIPS))
+def test_a_count_is_the_number_of_regions_and_no_word_is_asked_for(
+    raster: Raster,
+) -> None:
+    engine = StubEngine(["7"])
+    assistant = Assistant(engine, FakeFinder(SHIPS))
     answer = assistant.ask([raster], "How many ships are there?")
     assert (answer.task, answer.count, answer.text) == ("count", 2, "2 ships.")
     assert [region.hbb for region in answer.regions] == [
@@ -101,7 +104,8 @@ def test_a_count_is_the_number_of_regions(raster: Raster) -> None:
         (50, 40, 60, 70),
     ]
     assert answer.regions[0].area_m2 == pytest.approx(200, rel=2e-3)
-    assert [step.step for step in answer.trace] == ["look", "ask", "refine"]
+    assert [step.step for step in answer.trace] == ["look", "refine"]
+    assert not engine.calls
 
 
 def test_synonyms_are_looked_for_by_their_label(raster: Raster) -> None:
