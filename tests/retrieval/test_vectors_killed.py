@@ -34,7 +34,7 @@ from rsvlm.retrieval.vectors import VectorStore
 
 vectors.LEAST_ROWS, vectors.FEW_ROWS = 300, 50
 # One write a line, which a pipe takes whole: a kill never leaves half a line.
-say = lambda *words: os.write(1, " ".join([*map(str, words), chr(10)]).encode())
+say = lambda *words: os.write(1, (" ".join(map(str, words)) + chr(10)).encode())
 
 def work(attempt):
     store = VectorStore(Database(Path(sys.argv[1]) / "index.sqlite"), 32)
