@@ -84,9 +84,9 @@ def test_a_raster_is_opened_once(
     opened: list[str] = []
     kept = Raster.open
 
-    def counted(path: str, **options: Any) -> Raster:
+    def counted(path: str, *rest: Any, **options: Any) -> Raster:
         opened.append(Path(path).name)
-        return kept(path, **options)
+        return kept(path, *rest, **options)
 
     monkeypatch.setattr(Raster, "open", counted)
     monkeypatch.setattr("rsvlm.app.batch_asking.KEPT_RASTERS", 0)
