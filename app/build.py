@@ -111,7 +111,7 @@ def _around(
         region_head: As of :func:`build_assistant`.
         knowledge: As of :func:`build_assistant`.
     """
-    from rsvlm.app.zooming import zoom_policies
+    from rsvlm.app.zooming import scans_of, zoom_policies
     from rsvlm.models import aligned_files
     from rsvlm.models.finder import SETTINGS_FILE, RegionFinder
 
@@ -125,7 +125,8 @@ def _around(
     head = _outlined(region_head, finder)
     zooms = zoom_policies(engine, scenes, head, folder)
     known = _informed(knowledge, scenes)
-    return Assistant(engine, head, known, scenes=scenes, zooms=zooms)
+    scans = scans_of(head)
+    return Assistant(engine, head, known, scenes=scenes, zooms=zooms, scans=scans)
 
 
 def _informed(folder: str, embedder: Embedder | None) -> Knowledge | None:

@@ -22,6 +22,7 @@ from rsvlm.app.cli_index import index
 from rsvlm.app.cli_keys import keys
 from rsvlm.app.cli_knowledge import knowledge
 from rsvlm.app.cli_rewrite import data_rewrite
+from rsvlm.app.cli_scan import scan
 from rsvlm.app.cli_serve import serve
 from rsvlm.app.cli_train import train
 from rsvlm.app.inputs import allow_host
@@ -257,6 +258,7 @@ main.add_command(export_command)
 main.add_command(index)
 main.add_command(keys)
 main.add_command(knowledge)
+main.add_command(scan)
 main.add_command(serve)
 main.add_command(train)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rsvlm.errors import CheckpointError
 from rsvlm.findings import Finder
 from rsvlm.progress import report
 from rsvlm.raster import Raster
+from rsvlm.search import Scans
 from rsvlm.zoom import ZoomPolicy
 
 if TYPE_CHECKING:
@@ -87,11 +89,26 @@ def _search(
     return SearchZoom(encoder, open_tiles, side, settings, concepts, finder)
 
 
+def scans_of(finder: Finder | None) -> Scans | None:
+    """Return what knows the objects of images that ``rsvlm scan`` has looked at."""
+    from rsvlm.retrieval.objects import ObjectIndex, ScanFinder
+
+    if not isinstance(finder, ScanFinder):
+        return None
+    return partial(ObjectIndex.known, finder=finder)
+
+
 @contextmanager
-def tile_progress() -> Iterator[Callable[[int, int], None]]:
+def tile_progress(
+    title: str = "looking at tiles", stage: str = "zoom"
+) -> Iterator[Callable[[int, int], None]]:
     """Yield what shows a bar on stderr while tiles are read; quiet elsewhere.
 
     A few tiles are read before a bar would be seen, so it comes with the first call.
+
+    Args:
+        title: What is said to be done.
+        stage: Name of it for those who follow the progress of a question.
     """
     from rich.console import Console
     from rich.progress import (
@@ -104,7 +121,7 @@ def tile_progress() -> Iterator[Callable[[int, int], None]]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("looking at tiles"),
+        TextColumn(title),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -115,7 +132,7 @@ def tile_progress() -> Iterator[Callable[[int, int], None]]:
     line = bar.add_task("tiles", total=None)
 
     def tell(done: int, total: int) -> None:
-        report("zoom", done, total)
+        report(stage, done, total)
         bar.start()
         bar.update(line, completed=done, total=total)
 

@@ -91,7 +91,7 @@ class TileStore:
                 self._states.seek(tile)
                 self._states.write(bytes([state]))
         except OSError as error:
-            raise _cannot_keep(self.folder, error) from error
+            raise cannot_keep(self.folder, error) from error
         self.states[tiles] = states
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ def open_store(
         folder.mkdir(parents=True, exist_ok=True)
         guard.touch()
     except OSError as error:
-        raise _cannot_keep(folder, error) from error
+        raise cannot_keep(folder, error) from error
     with lock(guard):
         known = _record(folder)
         changed = known is not None and known["content"] != content
@@ -175,10 +175,11 @@ def _make(folder: Path, record: dict[str, Any], count: int, width: int) -> None:
         write_json(folder / "tiles.json", record)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise _cannot_keep(folder, error) from error
+        raise cannot_keep(folder, error) from error
 
 
-def _cannot_keep(folder: Path, error: OSError) -> TileStoreError:
+def cannot_keep(folder: Path, error: OSError) -> TileStoreError:
+    """Return what a user is told when something cannot be written into the cache."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TileStoreError(
             f"The disk of the cache {folder.parent} is full. Free some space, or set "

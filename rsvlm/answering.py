@@ -37,7 +37,7 @@ from rsvlm.replies import (
     unknown_text,
 )
 from rsvlm.scenes import SceneModel
-from rsvlm.search import State, trace_step
+from rsvlm.search import Scans, State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.sharpening import sharpened
 from rsvlm.tasks import Reply, get_task
@@ -81,10 +81,11 @@ class Answerer:
         finder: Finder | None,
         scenes: SceneModel | None,
         least: float,
+        scans: Scans | None = None,
     ) -> None:
         """Join the parts; see :class:`rsvlm.assistant.Assistant`."""
         self.engine, self.least = engine, least
-        self.seeker = Seeker(finder, scenes)
+        self.seeker = Seeker(finder, scenes, scans)
 
     def answer(
         self, state: State, rasters: Sequence[Raster], options: Options
@@ -177,7 +178,7 @@ class Answerer:
             state.question,
             views,
             [f"{item.text} ({item.source})" for item in state.evidence],
-            codec.instruction(options.shape),
+            codec.instruction(kind_of(state, options)),
             legends(views),
         )
         generation = state.reply or self.engine.generate(

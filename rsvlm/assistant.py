@@ -26,9 +26,9 @@ from rsvlm.questions import tidy
 from rsvlm.raster import Raster
 from rsvlm.registration import Registration, register
 from rsvlm.render import View
-from rsvlm.rounds import Round, plan_rounds
+from rsvlm.rounds import Round, check_question, plan_rounds
 from rsvlm.scenes import SceneModel
-from rsvlm.search import State, trace_step
+from rsvlm.search import Scans, State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.several import compare, joined, place_of, placed_elsewhere
 from rsvlm.subjects import subject
@@ -48,6 +48,7 @@ class Assistant:
         least: Confidence below which a text answer is withheld.
         scenes: What reads land cover and large places; None leaves that to the engine.
         zooms: What may choose windows to look at, by name.
+        scans: Knows the objects of rasters that were looked at in advance.
 
     .. versionadded:: 0.1
     """
@@ -58,6 +59,7 @@ class Assistant:
     least: float = 0.2
     scenes: SceneModel | None = None
     zooms: Mapping[str, ZoomPolicy] = field(default_factory=dict)
+    scans: Scans | None = None
 
     def ask(
         self,
@@ -117,7 +119,8 @@ class Assistant:
         A turn that has to be answered again takes its place in ``turns``: none is
         answered twice, however many others point to it.
         """
-        self._check(rasters, question)
+        able = self.engine.capabilities
+        check_question(question, len(rasters), able.max_images, self.engine.name)
         start = time.perf_counter()
 
         def again(index: int) -> Turn:
@@ -143,7 +146,7 @@ class Assistant:
                 said, 1.0 if sure is None else sure, abstained=sure is None
             )
         elif places:
-            answerer = Answerer(self.engine, self.finder, self.scenes, self.least)
+            answerer = self._answerer
             verdict = answer_at(
                 answerer, state, rasters, places, options,
                 lambda asked, parts: self._verdict(asked, parts, options, task),
@@ -203,20 +206,6 @@ class Assistant:
         elif told is None:
             verdict = self._checked(state, rasters, verdict)
         return verdict
-
-    def _check(self, rasters: Sequence[Raster], question: str) -> None:
-        if not rasters:
-            raise SettingsError("There is no image. Give at least one image file.")
-        most = self.engine.capabilities.max_images
-        if len(rasters) > most:
-            raise SettingsError(
-                f"There are {len(rasters)} images; the model {self.engine.name} takes "
-                f"at most {most} in one question. Ask about fewer at a time."
-            )
-        if not question.strip():
-            raise SettingsError(
-                "The question is empty. Ask for example: 'Describe this scene'."
-            )
 
     # 1 look
 
@@ -314,6 +303,11 @@ class Assistant:
 
     # 4 to 7
 
+    @property
+    def _answerer(self) -> Answerer:
+        parts = self.engine, self.finder, self.scenes, self.least, self.scans
+        return Answerer(*parts)
+
     def _answer(
         self,
         state: State,
@@ -322,7 +316,7 @@ class Assistant:
         options: Options,
         task: str,
     ) -> Verdict:
-        answerer = Answerer(self.engine, self.finder, self.scenes, self.least)
+        answerer = self._answerer
         if state.task.name == "compare" and len(rasters) > 1:
             return compare(answerer, state, rasters, registration, options)
         sensors = [raster.sensor for raster in rasters]

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Ring, Shape, Window
+from rsvlm.instructions import INSTRUCTIONS
 from rsvlm.items import plain_label, read_items, read_numbers
 from rsvlm.textmask import read_grid, to_grid, write_grid
 
@@ -78,8 +79,8 @@ class RsvlmCodec:
     grid: int = 16
 
     def instruction(self, shape: str | None = None) -> str:
-        """Return the sentence of the training, the same for every kind."""
-        return "Answer with boxes."
+        """Return the sentence of the training that asks for a kind; boxes by default."""
+        return INSTRUCTIONS[shape or "hbb"]
 
     def picture_size(self, width: int, height: int) -> tuple[int, int]:
         """Return the same size: text units do not depend on it."""

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.geometry import Region
+from rsvlm.geometry import HBB, Region
 from rsvlm.render import View
 
 #: Kind of shape that regions are wanted in.
@@ -53,6 +53,21 @@ class Finder(Protocol):
         purpose: Purpose = "locate",
     ) -> Findings:
         """Return regions in raster pixels, best first."""
+        ...
+
+
+class Scan(Protocol):
+    """What was found before in windows that cover a raster, at its full resolution."""
+
+    @property
+    def windows(self) -> tuple[HBB, ...]:
+        """The windows, raster pixels."""
+        ...
+
+    def find(
+        self, labels: Sequence[str], purpose: Purpose, image: int
+    ) -> Sequence[Findings]:
+        """Return what each window holds: boxes in raster pixels."""
         ...
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rsvlm.errors import SettingsError
 from rsvlm.questions import plain
 
 #: Sensor -> how an answer calls it.
@@ -118,3 +119,28 @@ def heading(image: int, sensors: Sequence[str]) -> str:
     if len(set(sensors)) == 1:
         return f"Image {image + 1}"
     return f"{TITLES.get(sensors[image], sensors[image])} (image {image + 1})"
+
+
+def check_question(question: str, images: int, most: int, model: str) -> None:
+    """Refuse what nobody could answer.
+
+    Args:
+        question: What is asked.
+        images: Number of images.
+        most: Images that the model takes in one question.
+        model: Its name.
+
+    Raises:
+        SettingsError: If there is no image, no question, or too many images.
+    """
+    if not images:
+        raise SettingsError("There is no image. Give at least one image file.")
+    if images > most:
+        raise SettingsError(
+            f"There are {images} images; the model {model} takes at most {most} in "
+            "one question. Ask about fewer at a time."
+        )
+    if not question.strip():
+        raise SettingsError(
+            "The question is empty. Ask for example: 'Describe this scene'."
+        )

@@ -4,12 +4,13 @@ The state of one question is here too, since every step of the assistant adds to
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rsvlm.answer import Evidence, TraceStep
-from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
-from rsvlm.geometry import Region
+from rsvlm.findings import Finder, Findings, Purpose, Scan, ShapeKind
+from rsvlm.focus import RasterPart
+from rsvlm.geometry import HBB, Region
 from rsvlm.labels import is_visible
 from rsvlm.messages import Generation
 from rsvlm.progress import report
@@ -22,6 +23,9 @@ from rsvlm.zoom import Plan, ZoomName, plan_search
 
 #: IoU above which two regions of one label are the same object.
 SAME = 0.45
+
+#: Returns what is known of a raster that was looked at in advance, None of others.
+Scans = Callable[[Raster], Scan | None]
 
 
 @dataclass
@@ -65,8 +69,12 @@ def search(
     zoom: ZoomName,
     purpose: Purpose = "locate",
     images: tuple[int, ...] | None = None,
+    scans: Scans | None = None,
 ) -> Findings:
     """Return the objects that a question is about, in all its rasters.
+
+    A raster that was scanned is not looked at again, but for the outlines of what was
+    found in it.
 
     Args:
         finder: What finds them in a view.
@@ -77,6 +85,7 @@ def search(
         zoom: ``"none"`` looks at each raster as a whole only.
         purpose: Which cut of the finder holds.
         images: Indices of the rasters to look at; None for all.
+        scans: Knows what was found in rasters in advance.
     """
     label = state.subject.label if state.subject else None
     wanted = [label] if label in finder.labels else list(finder.labels)
@@ -87,8 +96,12 @@ def search(
         names = [str(n) for n in wanted if is_visible(str(n), raster.gsd)]
         if not names:
             continue
-        plan = plan_search(raster, finder.side, zoom)
-        if plan.coarse and index in state.closer:
+        plan, known = plan_search(raster, finder.side, zoom), None
+        scan = scans(raster) if scans and plan.is_cut and _is_whole(raster) else None
+        if scan is not None:
+            plan = Plan(scan.windows, finder.side)
+            known = scan.find(names, purpose, index)
+        elif plan.coarse and index in state.closer:
             # One thing is asked about, and this is where it is, at full resolution.
             boxes = tuple(view.window.box for view in state.closer[index])
             plan = Plan(boxes, finder.side)
@@ -101,14 +114,34 @@ def search(
         for number, window in enumerate(plan.windows):
             report("search", number, len(plan.windows))
             start = time.perf_counter()
-            view = raster.view(window, *plan.size(window), image=index)
-            found = finder.find(view, names, shape, purpose)
+            if known and (shape == "hbb" or not known[number].regions):
+                found = known[number]
+                if found.regions:
+                    state.trace.append(_known_step(window, index, found.best))
+            else:
+                view = raster.view(window, *plan.size(window), image=index)
+                found = finder.find(view, names, shape, purpose)
+                state.trace.append(trace_step("refine", view, start, found.best))
             parts.append(found.regions)
             best = max(best, found.best)
             missed += found.missed
-            state.trace.append(trace_step("refine", view, start, found.best))
         regions += merge(parts, plan.windows, SAME)
     return Findings(tuple(regions), best, missed)
+
+
+def _is_whole(raster: Raster) -> bool:
+    """Whether pixels are counted as in the file, by which a scan goes."""
+    return not isinstance(raster, RasterPart)
+
+
+def _known_step(window: HBB, image: int, score: float) -> TraceStep:
+    return TraceStep(
+        step="known",
+        image=image,
+        window=(window.x0, window.y0, window.x1, window.y1),
+        score=score,
+        note="found by an earlier scan of the image",
+    )
 
 
 def trace_step(

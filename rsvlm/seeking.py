@@ -28,7 +28,7 @@ from rsvlm.replies import (
     unknown_text,
 )
 from rsvlm.scenes import CoverMap, SceneModel, cover_map, cover_regions, find_places
-from rsvlm.search import State, search
+from rsvlm.search import Scans, State, search
 from rsvlm.subjects import Subject
 from rsvlm.zoom import ZoomName
 
@@ -44,9 +44,14 @@ Way = Literal["object", "place", "cover"]
 class Seeker:
     """Finder and scene model together."""
 
-    def __init__(self, finder: Finder | None, scenes: SceneModel | None) -> None:
-        """Join the parts; either may be missing."""
-        self.finder, self.scenes = finder, scenes
+    def __init__(
+        self,
+        finder: Finder | None,
+        scenes: SceneModel | None,
+        scans: Scans | None = None,
+    ) -> None:
+        """Join the parts; each may be missing."""
+        self.finder, self.scenes, self.scans = finder, scenes, scans
         self._maps: dict[tuple[str, int], CoverMap] = {}
 
     def __bool__(self) -> bool:
@@ -213,8 +218,9 @@ class Seeker:
         ]
         if self.finder is not None and objects:
             found = search(
-                self.finder, state, rasters, shape, zoom, purpose, tuple(objects)
-            )
+                self.finder, state, rasters, shape, zoom, purpose, tuple(objects),
+                self.scans,
+            )  # fmt: skip
             regions, best = list(found.regions), found.best
             missed = found.missed
         for i in state.images:

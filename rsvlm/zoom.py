@@ -66,6 +66,11 @@ class Plan:
     side: int
     coarse: bool = False
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the raster is looked at in parts."""
+        return len(self.windows) > 1
+
     def size(self, window: HBB) -> tuple[int, int]:
         """Return the columns and rows at which a window is rendered, aspect kept."""
         # Small pictures are enlarged: that is how the region head learned them.

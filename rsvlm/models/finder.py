@@ -7,6 +7,7 @@ code sharpens the answer of the local model and of a remote one.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -155,6 +156,20 @@ class RegionFinder:
         other = RegionFinder(settings, self.head, self.encoder, self.text)
         other._grids, other.kept_views = self._grids, self.kept_views
         return other
+
+    def cut(self, purpose: Purpose) -> float:
+        """Return the least confidence of what is taken for a purpose."""
+        return self.settings.cut(purpose)
+
+    @cached_property
+    def revision(self) -> str:
+        """What changes when it would find something else: 24 hexadecimal digits."""
+        digest = sha256(self.settings.model_dump_json().encode())
+        for name, tensor in self.head.state_dict().items():
+            if name.startswith("look.") and not self.settings.shown:
+                continue  # never trained, and another one at each start
+            digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:24]
 
     def _grid(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return a view's features; kept for the next question about the same view."""

@@ -358,7 +358,7 @@ def test_instructions_ask_for_the_kind_of_shape() -> None:
     assert codec.instruction("hbb") == codec.instruction()
     assert "oriented" in codec.instruction("obb")
     assert "mask" in codec.instruction("mask")
-    assert get_dialect("rsvlm").instruction("obb") == "Answer with boxes."
+    assert get_dialect("rsvlm").instruction("obb") == "Answer with oriented boxes."
 
 
 def test_numbers_of_written_shapes() -> None:
