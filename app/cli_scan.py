@@ -29,6 +29,8 @@ def scan(
     from rsvlm.app.inputs import open_input
     from rsvlm.app.zooming import tile_progress
     from rsvlm.retrieval.objects import ObjectIndex
+    from rsvlm.search import SAME
+    from rsvlm.tiling import merge
 
     finder = _finder(model)
     for file in files:
@@ -38,12 +40,10 @@ def scan(
             tile_progress("looking at windows", "scan") as tell,
         ):
             index.build(tell)
-            labels = [
-                region.label
-                for window in index.find(finder.labels, "locate", 0)
-                for region in window.regions
-            ]
-            _print(raster.name, len(index), Counter(labels), as_json)
+            windows = index.find(finder.labels, "locate", 0)
+            found = merge([w.regions for w in windows], index.windows, SAME)
+            counts = Counter(region.label for region in found)
+            _print(raster.name, len(index), counts, as_json)
 
 
 def _finder(model: str) -> "ScanFinder":

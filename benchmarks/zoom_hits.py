@@ -12,6 +12,7 @@ answer whose surest region has an IoU of 0.5 with it. Compared are
 - ``rule``: ImageRAG's published rule, a softmax over the tiles above 0.5,
 - ``search`` and ``chain``, as ``--zoom`` has them,
 - ``auto``: the choice between these two by the question (``RoutedZoom``),
+- a question after ``rsvlm scan``: the objects of all windows are known (``scan``),
 - the best 1, 4 and 12 tiles by text and by labelled pictures, which bound a search.
 
 What is done stands in OUT/results.jsonl, and a repeated call goes on from there: small
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 from make_big_cog import make
-from zoom_scene import CaseTiles, Hidden, Needle, needles, opened
+from zoom_scene import CaseScan, CaseTiles, Hidden, Needle, needles, opened
 
 from rsvlm.answer_parts import TraceStep
 from rsvlm.app.build import build_assistant
@@ -43,6 +44,7 @@ from rsvlm.geometry import HBB
 from rsvlm.models.aligned import AlignedEncoder
 from rsvlm.raster import Raster
 from rsvlm.retrieval.concepts import FILE, ConceptStore
+from rsvlm.retrieval.objects import ObjectIndex, ScanFinder
 from rsvlm.retrieval.tiles import TileIndex
 from rsvlm.zoom import Look, ZoomPolicy, look_closer
 from rsvlm.zooming_chain import ChainZoom
@@ -164,6 +166,30 @@ def answered(parts: Parts, tiles: CaseTiles, name: str) -> dict[str, Any]:
     return told(answer.trace, tiles) | {"right": right, "s": spent}
 
 
+def scanned(parts: Parts, scan: CaseScan) -> dict[str, Any]:
+    """Return whether the answer to a case is right where its scene was scanned.
+
+    A hit is the object in one of the four windows with the surest finds, as many as a
+    search may show.
+    """
+    needle = scan.hidden.needle
+    assistant = replace(parts.assistant, scans=lambda _: scan)
+    start = time.perf_counter()
+    answer = assistant.ask([scan.hidden], question_of(needle), "ground")
+    spent = time.perf_counter() - start
+    known = [step for step in answer.trace if step.step == "known"]
+    known.sort(key=lambda step: -(step.score or 0))
+    windows = [HBB(*step.window) for step in known[:4] if step.window]
+    surest = max(answer.regions, key=lambda r: r.confidence or 0, default=None)
+    right = surest is not None and _iou(HBB(*surest.hbb), needle.hbb) >= SAME
+    looks = [step for step in answer.trace if step.step == "refine"]
+    side = parts.assistant.finder.side if parts.assistant.finder else 0
+    return {
+        "hit": is_hit(windows, needle.hbb, side), "right": right, "looks": len(looks),
+        "share": len(looks) * side**2 / needle.side**2, "s": spent,
+    }  # fmt: skip
+
+
 def question_of(needle: Needle) -> str:
     """Return what is asked in a case."""
     return f"Where is the {needle.label}?"
@@ -215,6 +241,12 @@ def rows(
         hit = is_hit(boxes, needle.hbb, tile)
         yield {**about, "method": "rule", "hit": hit, "s": spent, "looks": len(boxes),
                "share": len(boxes) * tile**2 / needle.side**2}  # fmt: skip
+    finder = parts.assistant.finder
+    if "scan" in left and isinstance(finder, ScanFinder):
+        with ObjectIndex.open(tiles.index.raster, finder) as index:
+            index.build(_say)
+            found = scanned(parts, CaseScan(index, tiles.hidden))
+        yield {**about, "method": "scan", **found}
     chains = parts.assistant.engine.capabilities.zooms
     if "none" in left:  # never close enough
         yield {**about, "method": "none", "hit": False}
@@ -336,7 +368,8 @@ def main() -> None:
         with Raster.open(path) as raster, TileIndex.open(raster, encoder) as index:
             start = time.perf_counter()
             index.on_progress = _say
-            index.build()
+            if set(given.methods.split(",")) - {"scan", "none"}:
+                index.build()
             spent = time.perf_counter() - start
             print(f"{path.name}: {index.read} of {len(index)} tiles in {spent:.0f} s")
             for one in cases:

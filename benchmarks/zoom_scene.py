@@ -4,7 +4,7 @@ A scene of make_big_cog.py is made and indexed once. Of a case only the tiles un
 object are another picture: they alone are encoded again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsvlm.embedding import Vectors
+from rsvlm.findings import Findings, Purpose
 from rsvlm.geometry import HBB
 from rsvlm.raster import Raster
 from rsvlm.render import View
+from rsvlm.retrieval.objects import ObjectIndex
 from rsvlm.retrieval.tiles import TileIndex, is_blank
 from rsvlm.retrieval.tiles_store import ENCODED
 
@@ -232,6 +234,31 @@ class CaseTiles:
             if tile in self._own:
                 vectors[row], seen[row] = self._own[tile]
         return vectors, seen
+
+
+class CaseScan:
+    """The scan of a scene, the windows under the object looked at again."""
+
+    def __init__(self, index: ObjectIndex, hidden: Hidden) -> None:
+        """Take over a complete scan of the scene without the object."""
+        self.index, self.hidden, self.windows = index, hidden, index.windows
+        patch = hidden.needle.patch
+        self._own = {
+            number: index.look(hidden, number)
+            for number, window in enumerate(index.windows)
+            if window.intersection(patch)
+        }
+
+    def find(
+        self, labels: Sequence[str], purpose: Purpose, image: int
+    ) -> list[Findings]:
+        """Return what each window holds."""
+        before = self.index.found
+        self.index.found = before | self._own
+        try:
+            return self.index.find(labels, purpose, image)
+        finally:
+            self.index.found = before
 
 
 @contextmanager
