@@ -11,6 +11,7 @@ from typing import Literal
 
 from rsvlm.labels import FORMS
 from rsvlm.questions import head_label, plain
+from rsvlm.referring_words import reworded, without_verbs
 
 Key = Literal["area", "length", "x", "y", "north", "east"]
 
@@ -86,10 +87,11 @@ _EDGE = re.compile(
 _IN_PART = re.compile(
     rf"\b(?:in|at|on|near|towards?|to|from) (?:the )?(?P<part>{_PART}{{1,2}})"
     r"(?: ?(?:corner|part|half|side|quarter|quadrant|edge|end|area|third))?"
-    r"(?: of (?:the )?(?:image|picture|scene))?(?=$|[\s,.])(?! of\b)"
+    r"(?: of (?:the )?(?:image|picture|scene))?(?=$|[\s,.])(?!(?: (?:left|right))? of\b)"
 )
 _RELATION = re.compile(
-    rf"\b(?P<kind>(?:to the )?(?:left|right|{_POINT}) of|above|below|over|under"
+    rf"\b(?P<kind>(?:to the )?(?:(?:upper|lower|top|bottom)[ -])?(?:left|right) of"
+    rf"|(?:to the )?(?:{_POINT}) of|above|below|over|under"
     r"|underneath|beneath|in front of"
     r"|(?:nearest|closest)(?: to)?|(?:farthest|furthest)(?: away)? from|next to|adjacent to"
     r"|beside|besides|by|near|nearby|close to|around|alongside|along|at"
@@ -154,8 +156,8 @@ def referring(
     >>> found.label, found.rank, found.kind, found.other.label
     ('storage tank', ('area', True, 1), 'left of', 'bridge')
     """
-    asked = _COMPARED.sub(_superlative, plain(question).strip(" ?.!"))
-    text = _COMPARED.sub(_superlative, " ".join(phrase.split()))
+    asked = _COMPARED.sub(_superlative, reworded(plain(question).strip(" ?.!")))
+    text = without_verbs(_COMPARED.sub(_superlative, reworded(phrase)))
     towards: tuple[float, float] | None = None
     edge = away = False
     most: int | None = None
@@ -231,7 +233,8 @@ def _without(text: str, match: re.Match[str]) -> str:
 def _direction(words: str, north: tuple[float, float]) -> tuple[float, float]:
     """Return where a side lies, x to the right and y down; (0, 0) is the middle."""
     x = y = 0.0
-    for word in re.findall(r"[a-z]+", words.replace("-", "")):
+    joined = re.sub(r"(north|south)[ -](?=east|west)", r"\1", words)
+    for word in re.findall(r"[a-z]+", joined):
         if word in _SIDES:
             dx, dy = _SIDES[word]
         elif (point := word.removesuffix("ern")) in _COMPASS:

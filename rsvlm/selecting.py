@@ -26,7 +26,9 @@ ColourOf = Callable[[Region], tuple[float, float, float] | None]
 _ON_IMAGE = {
     "left": (-1.0, 0.0), "right": (1.0, 0.0), "above": (0.0, -1.0), "over": (0.0, -1.0),
     "below": (0.0, 1.0), "under": (0.0, 1.0), "beneath": (0.0, 1.0),
-    "underneath": (0.0, 1.0),
+    "underneath": (0.0, 1.0), "upper left": (-1.0, -1.0), "top left": (-1.0, -1.0),
+    "upper right": (1.0, -1.0), "top right": (1.0, -1.0), "lower left": (-1.0, 1.0),
+    "bottom left": (-1.0, 1.0), "lower right": (1.0, 1.0), "bottom right": (1.0, 1.0),
 }  # fmt: skip
 _GROUND = {
     "north": (0.0, 1.0), "south": (0.0, -1.0), "east": (1.0, 0.0), "west": (-1.0, 0.0),
@@ -75,7 +77,8 @@ def _related(
     north: tuple[float, float],
 ) -> list[Region]:
     """Return the regions that lie to others as wanted, nearest first."""
-    word = meant.kind.removesuffix(" of").replace("-", "")
+    word = meant.kind.removesuffix(" of")
+    word = word.replace("-", " " if word.endswith(("left", "right")) else "")
     if not known:
         return []
     fits: list[tuple[float, Region]] = []

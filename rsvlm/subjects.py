@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from rsvlm.questions import ASKING, IMAGE, NUMBER, head_label, plain, split_options
+from rsvlm.referring_words import reworded
 
 _BE = r"(?:is|are|was|were|be|been|being)"
 _PLACE = (
@@ -201,7 +202,7 @@ def subject(question: str) -> Subject | None:
     Subject(phrase='white ships at the pier', label='ship', noun='white ships')
     """
     stem, _ = split_options(question)
-    clauses = [part.strip() for part in _CLAUSE.split(plain(stem))]
+    clauses = [part.strip() for part in _CLAUSE.split(reworded(plain(stem)))]
     clauses.sort(key=lambda part: bool(_SETTING.match(part)))  # "In the bay, how many"
     for clause in clauses:
         if (phrase := _object(clause)) is not None:
