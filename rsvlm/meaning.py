@@ -40,10 +40,11 @@ def meant(
             others is not used.
     """
     found = referring(subject.phrase, question, north_of(raster))
-    if found.other is None or known(str(found.other.label)):
+    named = [other for other in (found.other, found.also) if other is not None]
+    if all(known(str(other.label)) for other in named):
         return found
     unused = f"{found.unused} {found.beside}".strip()
-    return replace(found, kind="", other=None, unused=unused)
+    return replace(found, kind="", other=None, also=None, unused=unused)
 
 
 def chosen(

@@ -101,6 +101,10 @@ _RELATION = re.compile(
 _NEAREST = re.compile(
     r"\b(?P<kind>nearest|closest) (?:to )?(?:the |a |an |any )?(?P<other>[\w -]+)$"
 )
+_BETWEEN = re.compile(
+    r"\b(?:in )?between (?:the |an? |some )?(?:two |both )?(?P<other>[\w -]+?)"
+    r"(?: and (?:the |an? |another |some )?(?P<also>[\w -]+))?$"
+)
 _HUE = re.compile(rf"\b(?:{'|'.join(COLOURS)})\b")
 
 
@@ -120,6 +124,7 @@ class Referring:
         away: See ``edge``.
         kind: How they lie to ``other``, such as ``"left of"``.
         other: What they lie so to.
+        also: The second one, where they lie between two.
         beside: The words of ``kind`` and ``other``.
         colour: A key of :data:`COLOURS`.
         unused: Words that say more, but are not understood.
@@ -133,6 +138,7 @@ class Referring:
     away: bool = False
     kind: str = ""
     other: "Referring | None" = None
+    also: "Referring | None" = None
     beside: str = ""
     colour: str = ""
     unused: str = ""
@@ -171,9 +177,15 @@ def referring(
     elif match := _IN_PART.search(text):
         towards = _direction(match["part"], north)
         text = _without(text, match)
-    head, kind, beside, other = text, "", "", None
+    head, kind, beside, other, also = text, "", "", None, None
+    if match := _BETWEEN.search(text):
+        one = referring(match["other"], "", north)
+        two = referring(match["also"], "", north) if match["also"] else one
+        if one.label is not None and two.label is not None:
+            head, kind, beside = text[: match.start()].strip(), "between", match[0]
+            other, also = one, two
     # A subject ends before "nearest the": what follows is read from the question.
-    if match := _RELATION.search(text) or _NEAREST.search(asked):
+    elif match := _RELATION.search(text) or _NEAREST.search(asked):
         inner = referring(match["other"], "", north)
         if inner.label is not None:
             head = text[: match.start()].strip() if match.string == text else text
@@ -202,7 +214,18 @@ def referring(
         most = 1
     unused = _left(head, label)
     return Referring(
-        label, rank, most, towards, edge, away, kind, other, beside, colour, unused
+        label,
+        rank,
+        most,
+        towards,
+        edge,
+        away,
+        kind,
+        other,
+        also,
+        beside,
+        colour,
+        unused,
     )
 
 

@@ -59,7 +59,11 @@ def select(
         Those that fit, best first; none where what they should lie to is not there.
     """
     kept = list(regions)
-    if meant.other is not None:
+    if meant.other is not None and meant.also is not None:
+        same = meant.also == meant.other
+        first = others(meant.other)
+        kept = _between(kept, first, first if same else others(meant.also))
+    elif meant.other is not None:
         kept = _related(kept, others(meant.other), meant, north)
     if meant.towards is not None:
         kept = _placed(kept, meant, size)
@@ -112,6 +116,35 @@ def _related(
             ]
             if near:
                 fits.append((min(near), region))
+    return [region for _, region in sorted(fits, key=lambda item: item[0])]
+
+
+def _between(
+    regions: Sequence[Region], first: Sequence[Region], second: Sequence[Region]
+) -> list[Region]:
+    """Return the regions between two others, those nearest to the line first."""
+    fits: list[tuple[float, Region]] = []
+    for region in regions:
+        place = np.array(region.shape.hbb.center)
+        away = []
+        for one in first:
+            for two in second:
+                start, end = (np.array(o.shape.hbb.center) for o in (one, two))
+                whole = float(np.hypot(*(end - start)))
+                if not whole or region.shape.hbb in (one.shape.hbb, two.shape.hbb):
+                    continue
+                way = (end - start) / whole
+                along = float((place - start) @ way) / whole
+                across = (
+                    abs(
+                        float(way[0] * (place - start)[1] - way[1] * (place - start)[0])
+                    )
+                    / whole
+                )
+                if 0 < along < 1 and across <= 1 / 2:
+                    away.append(across)
+        if away:
+            fits.append((min(away), region))
     return [region for _, region in sorted(fits, key=lambda item: item[0])]
 
 

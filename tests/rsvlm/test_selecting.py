@@ -130,3 +130,26 @@ def test_a_description_without_more_words_keeps_all() -> None:
     regions = [box(0, 0), box(20, 20)]
     assert not Referring("ship")
     assert meant("ships", regions) == regions
+
+
+def test_between_two_others() -> None:
+    left, right = box(0, 40, label="bridge"), box(80, 40, label="bridge")
+    amid, above, beyond = box(40, 45), box(42, 20), box(92, 42, 4, 4)
+    regions = [beyond, above, amid]
+    assert meant("ships between the two bridges", regions, [left, right]) == [
+        amid,
+        above,
+    ]
+    assert meant("ship between the bridge and the harbor", regions, [left, right]) == [
+        amid
+    ]
+    assert meant("ship between the bridges", regions, [left]) == []
+    assert meant("ship between the bridges", regions, []) == []
+
+
+def test_diagonals_of_others() -> None:
+    harbor = box(45, 45, label="harbor")
+    corner, right = box(20, 20), box(80, 45)
+    regions = [right, corner]
+    assert meant("ship to the upper left of the harbor", regions, [harbor]) == [corner]
+    assert meant("ship bottom-left of the harbor", regions, [harbor]) == []
