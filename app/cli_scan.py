@@ -37,7 +37,7 @@ def scan(
         with (
             open_input(file, hosts=hosts) as raster,
             ObjectIndex.open(raster, finder) as index,
-            tile_progress("looking at windows", "scan") as tell,
+            tile_progress("looking at windows", "search") as tell,
         ):
             index.build(tell)
             windows = index.find(finder.labels, "locate", 0)

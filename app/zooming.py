@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rsvlm.engines.base import Engine
 from rsvlm.errors import CheckpointError
 from rsvlm.findings import Finder
-from rsvlm.progress import report
+from rsvlm.progress import Stage, report
 from rsvlm.raster import Raster
 from rsvlm.search import Scans
 from rsvlm.zoom import ZoomPolicy
@@ -100,7 +100,7 @@ def scans_of(finder: Finder | None) -> Scans | None:
 
 @contextmanager
 def tile_progress(
-    title: str = "looking at tiles", stage: str = "zoom"
+    title: str = "looking at tiles", stage: Stage = "zoom"
 ) -> Iterator[Callable[[int, int], None]]:
     """Yield what shows a bar on stderr while tiles are read; quiet elsewhere.
 

@@ -67,7 +67,7 @@ def _forward(layer: Any, inputs: Tensor) -> Tensor:
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
     with torch.autocast(kind, enabled=False):
-        output: Tensor = _Updated.apply(
+        output: Tensor = _Updated.apply(  # type: ignore[no-untyped-call]
             inputs,
             base.weight.to(dtype),
             base.bias if base.bias is None else base.bias.to(dtype),
@@ -91,4 +91,4 @@ def join_updates(model: nn.Module) -> None:
 
     for layer in model.modules():
         if isinstance(layer, Linear):
-            layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+            layer.forward = partial(_forward, layer)

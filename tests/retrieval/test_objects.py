@@ -15,7 +15,6 @@ from rsvlm.focus import RasterPart
 from rsvlm.geometry import HBB, Mask, Region
 from rsvlm.raster import Raster
 from rsvlm.render import View
-from rsvlm.retrieval import objects
 from rsvlm.retrieval.objects import ObjectIndex, ScanFinder
 from rsvlm.retrieval.tiles_store import TileStoreError
 from rsvlm.search import Scans, State, search
@@ -238,6 +237,6 @@ def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     finder = Bright()
     with Raster.open(path) as raster, ObjectIndex.open(raster, finder) as index:
-        monkeypatch.setattr(objects.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(TileStoreError, match="full"):
             index.build()
