@@ -23,7 +23,7 @@ from rsvlm.looking import legends
 from rsvlm.measures import Measure, measure_of
 from rsvlm.measuring import measured
 from rsvlm.messages import Generation
-from rsvlm.questions import is_open, is_presence
+from rsvlm.questions import is_open, is_presence, plain
 from rsvlm.questions import options as listed_options
 from rsvlm.raster import Raster
 from rsvlm.render import View
@@ -47,6 +47,9 @@ from rsvlm.zoom import ZoomName
 REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
 #: What a small model says to questions that it does not understand.
 YES_OR_NO = re.compile(r"(?:yes|no)[.!]?", re.IGNORECASE)
+#: What the word of the engine counts beside the aligned encoders, chosen on the
+#: validation split of RSSCN7: .25 and .5 are alike (.93), 1 is worse (.87).
+WORD = 0.25
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
@@ -104,7 +107,7 @@ class Answerer:
         if reason:
             return Verdict(reason, 1.0, abstained=True)
         doubtful = self._doubt(state, rasters)
-        chosen = self._choice(state, doubtful)
+        chosen = self._choice(state, options, doubtful)
         if chosen:
             return chosen
         sought &= state.subject is None or self.seeker.can_seek(state, rasters)
@@ -133,11 +136,12 @@ class Answerer:
             and subject.label in self.seeker.labels
         )
 
-    def _choice(self, state: State, doubtful: bool) -> Verdict | None:
-        """Choose among the classes that a question lists for a radar image.
+    def _choice(self, state: State, options: Options, doubtful: bool) -> Verdict | None:
+        """Choose among the classes that a question lists.
 
-        The aligned encoder is better at that than the words of a small model, which
-        has seen few radar images; None leaves the question to the engine.
+        The aligned encoders are better at that than the words of a small model, which
+        count a little for optical images and not for radar, of which it has seen few.
+        None leaves the question to the engine.
         """
         listed = listed_options(state.question)
         scenes, views = self.seeker.scenes, [state.views[i] for i in state.images]
@@ -145,12 +149,16 @@ class Answerer:
             scenes is None
             or state.task.name != "classify"
             or len(listed) < 2
-            or "sar" not in scenes.sensors
-            or any(view.sensor != "sar" for view in views)
+            or any(view.sensor not in scenes.sensors for view in views)
         ):
             return None
         start = time.perf_counter()
         chances = np.mean([scenes.choose(view, listed) for view in views], axis=0)
+        if any(view.sensor != "sar" for view in views):
+            reply, generation = self.generate(state, options)
+            said = [plain(name) == plain(reply.text).strip(" .") for name in listed]
+            chances = chances + WORD * generation.certainty * np.array(said)
+            chances /= chances.sum()
         best = int(np.argmax(chances))
         sure = float(chances[best])
         state.trace.append(trace_step("choose", views[0], start, sure))
@@ -179,7 +187,7 @@ class Answerer:
             views,
             [f"{item.text} ({item.source})" for item in state.evidence],
             codec.instruction(kind_of(state, options)),
-            legends(views),
+            legends(views, able.sensors),
         )
         generation = state.reply or self.engine.generate(
             messages,
@@ -306,7 +314,9 @@ class Answerer:
                 listed = counts([region.label for region in found])
                 text = f"{text} Found by the region head: {listed}."
             shares = self.seeker.shares_text(state, rasters)
-            text = f"{text} {shares}".rstrip()
+            if shares and all(rasters[i].sensor == "sar" for i in state.images):
+                text = ""  # the model saw few radar images; a measure is worth more
+            text = f"{text} {shares}".strip()
         if state.task.boxes:
             window = state.views[state.images[0]].window
             state.warnings += strange_boxes(self.engine, reply.text, window)

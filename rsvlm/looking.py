@@ -12,7 +12,7 @@ Source:
     pictures: https://arxiv.org/abs/2509.19087.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rsvlm.bands import POLARISATIONS
 from rsvlm.decode import shown
@@ -106,7 +106,7 @@ def plan_views(
     return [(i, next(chosen[i])) for i in turns]
 
 
-def legends(views: Sequence[View]) -> list[str]:
+def legends(views: Sequence[View], sensors: Collection[str] = ()) -> list[str]:
     """Return the sentences that tell a model what its pictures are.
 
     Pictures that an eye understands need none, unless they share a prompt with others
@@ -114,6 +114,8 @@ def legends(views: Sequence[View]) -> list[str]:
 
     Args:
         views: Pictures, in the order in which the model sees them.
+        sensors: Those that the model was trained on: a radar picture alone needs no
+            sentence for it, and in its training there was none.
 
     Returns:
         For several pictures one sentence each, with its number from 1, its sensor and
@@ -125,7 +127,8 @@ def legends(views: Sequence[View]) -> list[str]:
     if all(v.rendering in PLAIN_RENDERINGS for v in views) and not several_of_one:
         return []
     if len(views) == 1:
-        return [views[0].legend]
+        learned = views[0].sensor == "sar" and "sar" in sensors
+        return [] if learned else [views[0].legend]
     lines = []
     explained: dict[str, int] = {}
     first: dict[int, int] = {}  # raster -> index of its first picture

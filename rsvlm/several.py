@@ -139,8 +139,9 @@ def place_of(
     state.trace.append(trace_step("zoom", view, start))
     cover = answerer.seeker.shares_in(state, raster, image, box)
     words, sure = "", region.confidence
-    if not cover or raster.sensor in answerer.engine.capabilities.sensors:
-        # What a model that never saw such images says is worth less than a measure.
+    known = answerer.engine.capabilities.sensors - {"sar"}
+    if not cover or raster.sensor in known:
+        # What a model that saw no such images, or few, says is worth less than a measure.
         words, sure = answerer.describe(state, rasters, view, options)
     echo = _brightness(raster, box)
     text = f"At the {region.label}: {words} {cover} {echo}"
