@@ -314,8 +314,9 @@ class Answerer:
                 listed = counts([region.label for region in found])
                 text = f"{text} Found by the region head: {listed}."
             shares = self.seeker.shares_text(state, rasters)
-            if shares and all(rasters[i].sensor == "sar" for i in state.images):
-                text = ""  # the model saw few radar images; a measure is worth more
+            weak = self.engine.capabilities.weak
+            if shares and all(rasters[i].sensor in weak for i in state.images):
+                text = ""  # a measure is worth more
             text = f"{text} {shares}".strip()
         if state.task.boxes:
             window = state.views[state.images[0]].window

@@ -139,8 +139,8 @@ def place_of(
     state.trace.append(trace_step("zoom", view, start))
     cover = answerer.seeker.shares_in(state, raster, image, box)
     words, sure = "", region.confidence
-    known = answerer.engine.capabilities.sensors - {"sar"}
-    if not cover or raster.sensor in known:
+    able = answerer.engine.capabilities
+    if not cover or raster.sensor in able.sensors - able.weak:
         # What a model that saw no such images, or few, says is worth less than a measure.
         words, sure = answerer.describe(state, rasters, view, options)
     echo = _brightness(raster, box)

@@ -23,6 +23,8 @@ class Capabilities:
             others by being told.
         tools: Whether it is a :class:`ToolEngine`.
         sensors: Sensors that it was trained on.
+        weak: Those of them whose images its words are hardly true of: where something
+            was measured, that is said instead.
         gsd_m: Finest and coarsest ground sample distance of the optical images that it
             was trained on, m/px; None where that is not known.
         sar_gsd_m: The same of radar images.
@@ -37,6 +39,7 @@ class Capabilities:
     zooms: bool = True
     tools: bool = False
     sensors: frozenset[str] = frozenset({"optical"})
+    weak: frozenset[str] = frozenset()
     gsd_m: tuple[float, float] | None = None
     sar_gsd_m: tuple[float, float] | None = None
 

@@ -36,6 +36,7 @@ def capabilities_of(config: RSVLMConfig) -> Capabilities:
         max_side=config.tile_size * TILES,
         zooms=config.zooms,
         sensors=frozenset(sensors),
+        weak=frozenset(config.weak_sensors),
         gsd_m=(trained[0], trained[1]) if trained else None,
         sar_gsd_m=(radar[0], radar[1]) if radar else None,
     )

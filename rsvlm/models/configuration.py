@@ -50,6 +50,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         trained_gsd_m: tuple[float, float] | None = None,
         sar_gsd_m: tuple[float, float] | None = None,
         zooms: bool = False,
+        weak_sensors: tuple[str, ...] = (),
         tie_word_embeddings: bool | None = None,
         **kwargs: Any,
     ) -> None:
@@ -73,6 +74,8 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
                 optical pictures, m/px; None where it is not known.
             sar_gsd_m: The same of the radar pictures.
             zooms: Whether it was trained to ask for windows.
+            weak_sensors: Sensors about whose images the language model learned
+                little: what is measured there is worth more than its words.
             tie_word_embeddings: Whether the output layer shares the embeddings; None
                 does as the language model does.
             **kwargs: Fields of Transformers' base class.
@@ -91,6 +94,7 @@ class RSVLMConfig(PreTrainedConfig):  # type: ignore[misc]  # untyped base
         self.trained_gsd_m = list(trained_gsd_m) if trained_gsd_m else None
         self.sar_gsd_m = list(sar_gsd_m) if sar_gsd_m else None
         self.zooms = zooms
+        self.weak_sensors = list(weak_sensors)
         if tie_word_embeddings is None:
             tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)

@@ -63,7 +63,7 @@ class _Updated(torch.autograd.Function):
 def _forward(layer: Any, inputs: Tensor) -> Tensor:
     base, kind = layer.get_base_layer(), inputs.device.type
     (name,) = layer.active_adapters
-    dtype = base.weight.dtype
+    dtype = torch.promote_types(base.weight.dtype, layer.lora_A[name].weight.dtype)
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
     with torch.autocast(kind, enabled=False):
@@ -81,8 +81,8 @@ def _forward(layer: Any, inputs: Tensor) -> Tensor:
 def join_updates(model: nn.Module) -> None:
     """Let every layer of a model that peft gave a low-rank update compute it at once.
 
-    Products are in the type of the frozen weight, or that of autocast; updates stay in
-    theirs. Names, parameters and what is saved stay as they are.
+    Products are in the type of autocast, or else in the finer one of weight and updates;
+    updates stay in theirs. Names, parameters and what is saved stay as they are.
 
     Args:
         model: With one adapter, without dropout.

@@ -73,6 +73,9 @@ class TuneRecipe(Recipe):
     sar_gsd_m: tuple[float, float] | None = Field(
         None, description="the same of the radar pictures"
     )
+    weak_sensors: tuple[Literal["optical", "sar"], ...] = Field(
+        (), description="sensors about whose images its words are hardly ever right"
+    )
     check_every: int = Field(100, description="steps between held-out checks")
     check_pictures: int = 64
     seed: int = 0

@@ -199,6 +199,7 @@ def _config(recipe: TuneRecipe, tokenizer: Any, start: Start) -> RSVLMConfig:
         trained_gsd_m=cast(Any, recipe.trained_gsd_m or old.trained_gsd_m),
         sar_gsd_m=cast(Any, recipe.sar_gsd_m or old.sar_gsd_m),
         zooms=recipe.questions.get("zoom", 0) > 0 or old.zooms,
+        weak_sensors=recipe.weak_sensors or tuple(old.weak_sensors),
     )
 
 

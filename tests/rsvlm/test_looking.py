@@ -329,3 +329,14 @@ def test_the_water_index_shows_the_hand_drawn_flood(data_folder: Path) -> None:
     blue = pixels[..., 0] < 255  # white is land
     assert blue[water].mean() > 0.7  # muddy water at the edges has no index above 0
     assert blue[np.asarray(label == 0)].mean() < 0.03
+
+
+def test_a_radar_picture_alone_needs_no_words_where_the_model_learned_radar(
+    opened: Opener,
+) -> None:
+    radar, index = opened("b.tif", "VV", "VH"), opened("a.tif", *S2)
+    view, ndvi = radar.preview(16), index.preview(16, "ndvi")
+    assert legends([view]) == [view.legend]
+    assert legends([view], {"optical", "sar"}) == []
+    assert legends([ndvi], {"optical", "sar"}) == [ndvi.legend]
+    assert len(legends([ndvi, view], {"optical", "sar"})) == 2
