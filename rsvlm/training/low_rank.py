@@ -5,6 +5,7 @@ is a tensor of its own that is scaled and added: on a CPU that took a third of a
 the update is added by the product that makes it, and the backward pass is written out.
 """
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -64,9 +65,10 @@ def _forward(layer: Any, inputs: Tensor) -> Tensor:
     base, kind = layer.get_base_layer(), inputs.device.type
     (name,) = layer.active_adapters
     dtype = torch.promote_types(base.weight.dtype, layer.lora_A[name].weight.dtype)
-    if torch.is_autocast_enabled(kind):
+    mixed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    if mixed:
         dtype = torch.get_autocast_dtype(kind)
-    with torch.autocast(kind, enabled=False):
+    with torch.autocast(kind, enabled=False) if mixed else nullcontext():
         output: Tensor = _Updated.apply(  # type: ignore[no-untyped-call]
             inputs,
             base.weight.to(dtype),
