@@ -25,7 +25,7 @@ from rsvlm.engines.local import LocalEngine
 from rsvlm.engines.ours import load_encoders
 from rsvlm.engines.remote import RemoteEngine
 from rsvlm.errors import CheckpointError
-from rsvlm.messages import Message
+from rsvlm.messages import Generation, Message
 from rsvlm.models import export as exporting
 from rsvlm.models.checkpoint import base_tokenizer, save_tensors, write_checkpoint
 from rsvlm.models.export import export, exported, read_manifest
@@ -236,3 +236,12 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     monkeypatch.setattr(assets, "cache_folder", lambda: cache)
     with pytest.raises(CheckpointError, match=r"cannot be written.*disk space"):
         exported(str(checkpoint), "float32")
+
+
+def test_replies_part_at_a_tie_and_are_not_compared_behind_it() -> None:
+    said = Generation("ab", logprobs=(-1.0, -2.0, -0.1), tokens=("a", "b", "c"))
+    tie = Generation("ax", logprobs=(-1.0, -2.01, -9.0), tokens=("a", "x", "c"))
+    assert exporting._difference(said, said) == 0
+    assert exporting._difference(said, tie) == pytest.approx(0.01)
+    other = Generation("xy", logprobs=(-3.0, -2.0), tokens=("x", "y"))
+    assert exporting._difference(said, other) == pytest.approx(2.0)

@@ -51,7 +51,9 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, text: bytes, message: str) ->
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"'tinny'.*smoke, tiny, tiny-gpu\."):
+    with pytest.raises(
+        SettingsError, match=r"'tinny'.*smoke, tiny, tiny-gpu, tiny-words\."
+    ):
         load_recipe(TuneRecipe, "tinny", "tune")
 
 
