@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
 from rsvlm.doubts import GUESS, doubts, strange_boxes, sure_of_count
@@ -19,6 +17,7 @@ from rsvlm.engines.base import Engine
 from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
 from rsvlm.focus import kept
 from rsvlm.geometry import Region
+from rsvlm.labels import SCENES
 from rsvlm.looking import legends
 from rsvlm.measures import Measure, measure_of
 from rsvlm.measuring import measured
@@ -36,7 +35,7 @@ from rsvlm.replies import (
     told_text,
     unknown_text,
 )
-from rsvlm.scenes import SceneModel
+from rsvlm.scenes import SceneModel, choose_class
 from rsvlm.search import Scans, State, trace_step
 from rsvlm.seeking import Seeker
 from rsvlm.sharpening import sharpened
@@ -47,9 +46,6 @@ from rsvlm.zoom import ZoomName
 REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
 #: What a small model says to questions that it does not understand.
 YES_OR_NO = re.compile(r"(?:yes|no)[.!]?", re.IGNORECASE)
-#: What the word of the engine counts beside the aligned encoders, chosen on the
-#: validation split of RSSCN7: .25 and .5 are alike (.93), 1 is worse (.87).
-WORD = 0.25
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
@@ -107,7 +103,7 @@ class Answerer:
         if reason:
             return Verdict(reason, 1.0, abstained=True)
         doubtful = self._doubt(state, rasters)
-        chosen = self._choice(state, options, doubtful)
+        chosen = self._choice(state, doubtful)
         if chosen:
             return chosen
         sought &= state.subject is None or self.seeker.can_seek(state, rasters)
@@ -115,6 +111,9 @@ class Answerer:
         if sought and state.task.name in REGION_TASKS:
             return self._regions(state, rasters, kind, options)  # words add nothing
         reply, generation = self.generate(state, options)
+        chosen = self._choice(state, doubtful, (reply, generation))
+        if chosen:
+            return chosen
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
         if sought:
             return self._presence(state, rasters, reply, confidence, kind, options)
@@ -136,33 +135,36 @@ class Answerer:
             and subject.label in self.seeker.labels
         )
 
-    def _choice(self, state: State, options: Options, doubtful: bool) -> Verdict | None:
-        """Choose among the classes that a question lists.
+    def _choice(
+        self,
+        state: State,
+        doubtful: bool,
+        said: tuple[Reply, Generation] | None = None,
+    ) -> Verdict | None:
+        """Choose among the classes that a question lists, or the scenes that are known.
 
         The aligned encoders are better at that than the words of a small model, which
-        count a little for optical images and not for radar, of which it has seen few.
-        None leaves the question to the engine.
+        count a little for optical images and not for radar, of which it has seen few:
+        there it is not asked. None leaves the question to the engine.
         """
-        listed = listed_options(state.question)
+        listed: Sequence[str] = listed_options(state.question)
+        word = plain(said[0].text).strip(" .") if said else ""
+        if len(listed) < 2 and word in SCENES:
+            listed = tuple(SCENES)
         scenes, views = self.seeker.scenes, [state.views[i] for i in state.images]
         if (
             scenes is None
             or state.task.name != "classify"
             or len(listed) < 2
             or any(view.sensor not in scenes.sensors for view in views)
+            or all(view.sensor == "sar" for view in views) != (said is None)
         ):
             return None
         start = time.perf_counter()
-        chances = np.mean([scenes.choose(view, listed) for view in views], axis=0)
-        if any(view.sensor != "sar" for view in views):
-            reply, generation = self.generate(state, options)
-            said = [plain(name) == plain(reply.text).strip(" .") for name in listed]
-            chances = chances + WORD * generation.certainty * np.array(said)
-            chances /= chances.sum()
-        best = int(np.argmax(chances))
-        sure = float(chances[best])
+        certainty = said[1].certainty if said else 0.0
+        name, sure = choose_class(scenes, views, listed, word, certainty)
         state.trace.append(trace_step("choose", views[0], start, sure))
-        return Verdict(listed[best], sure * (GUESS if doubtful else 1.0))
+        return Verdict(name, sure * (GUESS if doubtful else 1.0))
 
     def _doubt(self, state: State, rasters: Sequence[Raster]) -> bool:
         views = [state.views[i] for i in state.images]

@@ -19,6 +19,7 @@ from rsvlm.answer import TraceStep
 from rsvlm.findings import Findings, ShapeKind
 from rsvlm.geometry import HBB, Mask, Polygon, Region, Shape
 from rsvlm.progress import report
+from rsvlm.questions import plain
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.search import trace_step
@@ -39,6 +40,9 @@ OVERLAP = 0.25
 LEAST_PLACE = 0.5
 #: Most windows of a search for places.
 MOST_WINDOWS = 300
+#: What the word of a language model counts beside the aligned encoders, chosen on the
+#: validation split of RSSCN7: .25 and .5 are alike (.93), 1 is worse (.87).
+WORD = 0.25
 #: Masks of larger pieces are written as polygons: they would not fit memory.
 LARGEST_MASK = 64_000_000
 
@@ -348,3 +352,28 @@ def _around(boxes: Sequence[HBB]) -> HBB:
         max(b.x1 for b in boxes),
         max(b.y1 for b in boxes),
     )
+
+
+def choose_class(
+    model: SceneModel,
+    views: Sequence[View],
+    names: Sequence[str],
+    word: str = "",
+    certainty: float = 0.0,
+) -> tuple[str, float]:
+    """Choose a class for views of one scene, and say how sure it is.
+
+    Args:
+        model: What compares a view with the names.
+        views: Pictures of the scene.
+        names: The classes, at least one.
+        word: What a language model says it is, in lower case.
+        certainty: How sure that is, 0 to 1.
+    """
+    chances = np.mean([model.choose(view, names) for view in views], axis=0)
+    if word:
+        same = np.array([plain(name) == word for name in names])
+        chances = chances + WORD * certainty * same
+        chances /= chances.sum()
+    best = int(np.argmax(chances))
+    return names[best], float(chances[best])

@@ -55,6 +55,21 @@ def test_encoders_choose_a_listed_class_and_the_word_counts_a_little(
     assert 0 < answer.confidence <= 1
 
 
+def test_a_known_class_of_a_scene_is_weighed_against_the_others(image: Path) -> None:
+    class Known(Colours):
+        def choose(self, view: View, options: Sequence[str]) -> NDArray[np.float32]:
+            assert "farmland" in options
+            chances = [0.9 if name == "farmland" else 0.02 for name in options]
+            return np.array(chances, np.float32)
+
+    for said, expected in (("Forest.", "farmland"), ("a castle", "a castle")):
+        assistant = Assistant(StubEngine([said]), scenes=Known())
+        with Raster.open(image) as raster:
+            answer = assistant.ask([raster], "What kind of scene is this?", "classify")
+        assert answer.text == expected
+        assert [step.step for step in answer.trace].count("ask") == 1
+
+
 def test_of_radar_the_encoder_alone_chooses(image: Path) -> None:
     engine = StubEngine(["forest"])
     assistant = Assistant(engine, scenes=Sure(0.45, 0.5, 0.05))
