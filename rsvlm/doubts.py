@@ -33,6 +33,11 @@ def doubts(
             "says about one is a guess."
         )
     able = engine.capabilities
+    if "sar" in {view.sensor for view in views} & able.weak:
+        said.append(
+            f"The model {engine.name} learned little about SAR images; what it says "
+            "about one is a guess."
+        )
     for view, gsd in zip(views, gsds, strict=True):
         trained = able.sar_gsd_m if view.sensor == "sar" else able.gsd_m
         if trained is None or gsd is None:

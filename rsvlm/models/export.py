@@ -256,8 +256,8 @@ def _difference(said: Generation, again: Generation) -> float:
     for (one, other), (first, second) in zip(pairs, chances, strict=False):
         apart = max(apart, abs(first - second))
         if one != other:
-            break
-    return apart
+            return apart
+    return apart if said.text == again.text else float("inf")
 
 
 def _probe(engine: LocalEngine, sensor: str) -> Generation:

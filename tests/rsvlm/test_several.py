@@ -105,6 +105,7 @@ def test_classes_of_a_radar_image_are_chosen_by_the_aligned_encoder(both: Pair) 
     assert [step.step for step in answer.trace] == ["look", "choose"]
     assert answer.confidence > 0.5
     optical = one.ask(both[:1], question)  # the engine's word counts as well
+    assert optical.text == "town"
     assert [step.step for step in optical.trace] == ["look", "ask", "choose"]
 
 

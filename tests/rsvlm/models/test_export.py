@@ -243,5 +243,7 @@ def test_replies_part_at_a_tie_and_are_not_compared_behind_it() -> None:
     tie = Generation("ax", logprobs=(-1.0, -2.01, -9.0), tokens=("a", "x", "c"))
     assert exporting._difference(said, said) == 0
     assert exporting._difference(said, tie) == pytest.approx(0.01)
+    silent = Generation("ax", logprobs=(-1.0, -2.0, -0.1), tokens=("a", "b", "c"))
+    assert exporting._difference(said, silent) == float("inf")
     other = Generation("xy", logprobs=(-3.0, -2.0), tokens=("x", "y"))
     assert exporting._difference(said, other) == pytest.approx(2.0)
