@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("--model", default="tiny", show_default=True, metavar="PATH",
               help="Checkpoint with a region head.")  # fmt: skip
+@click.option("--sensor", default="auto", show_default=True,
+              type=click.Choice(["auto", "optical", "multispectral"]),
+              help="What the images were taken with.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a file.")
 @allow_host
 def scan(
-    files: tuple[str, ...], model: str, as_json: bool, hosts: tuple[str, ...]
+    files: tuple[str, ...],
+    model: str,
+    sensor: str,
+    as_json: bool,
+    hosts: tuple[str, ...],
 ) -> None:
     """Find the objects of large images at full resolution, for later questions.
 
@@ -35,7 +42,7 @@ def scan(
     finder = _finder(model)
     for file in files:
         with (
-            open_input(file, hosts=hosts) as raster,
+            open_input(file, sensor, hosts) as raster,
             ObjectIndex.open(raster, finder) as index,
             tile_progress("looking at windows", "search") as tell,
         ):

@@ -33,8 +33,9 @@ from typing import Any
 
 import numpy as np
 from make_big_cog import make
-from zoom_scene import CaseScan, CaseTiles, Hidden, Needle, needles, opened
+from zoom_scene import CaseTiles, Hidden, Needle, case_scan, needles, opened
 
+from rsvlm.answer import Answer
 from rsvlm.answer_parts import TraceStep
 from rsvlm.app.build import build_assistant
 from rsvlm.assistant import Assistant
@@ -161,32 +162,25 @@ def answered(parts: Parts, tiles: CaseTiles, name: str) -> dict[str, Any]:
     start = time.perf_counter()
     answer = assistant.ask([tiles.hidden], question_of(needle), "ground", zoom=zoom)
     spent = time.perf_counter() - start
-    surest = max(answer.regions, key=lambda r: r.confidence or 0, default=None)
-    right = surest is not None and _iou(HBB(*surest.hbb), needle.hbb) >= SAME
+    right = is_right(answer, needle)
     return told(answer.trace, tiles) | {"right": right, "s": spent}
 
 
-def scanned(parts: Parts, scan: CaseScan) -> dict[str, Any]:
-    """Return whether the answer to a case is right where its scene was scanned.
-
-    A hit is the object in one of the four windows with the surest finds, as many as a
-    search may show.
-    """
-    needle = scan.hidden.needle
+def scanned(parts: Parts, scan: ObjectIndex, hidden: Hidden) -> dict[str, Any]:
+    """Return how right the answer is after a scan; a search may show four windows too."""
+    needle = hidden.needle
     assistant = replace(parts.assistant, scans=lambda _: scan)
     start = time.perf_counter()
-    answer = assistant.ask([scan.hidden], question_of(needle), "ground")
+    answer = assistant.ask([hidden], question_of(needle), "ground")
     spent = time.perf_counter() - start
     known = [step for step in answer.trace if step.step == "known"]
     known.sort(key=lambda step: -(step.score or 0))
     windows = [HBB(*step.window) for step in known[:4] if step.window]
-    surest = max(answer.regions, key=lambda r: r.confidence or 0, default=None)
-    right = surest is not None and _iou(HBB(*surest.hbb), needle.hbb) >= SAME
     looks = [step for step in answer.trace if step.step == "refine"]
     side = parts.assistant.finder.side if parts.assistant.finder else 0
     return {
-        "hit": is_hit(windows, needle.hbb, side), "right": right, "looks": len(looks),
-        "share": len(looks) * side**2 / needle.side**2, "s": spent,
+        "hit": is_hit(windows, needle.hbb, side), "looks": len(looks),
+        "right": is_right(answer, needle), "share": len(looks) * side**2 / needle.side**2, "s": spent,
     }  # fmt: skip
 
 
@@ -209,6 +203,12 @@ def told(trace: Sequence[TraceStep], tiles: CaseTiles) -> dict[str, Any]:
         "looks": len(looks),
         "share": pixels / needle.side**2,
     }
+
+
+def is_right(answer: Answer, needle: Needle) -> bool:
+    """Return whether the surest region of an answer is the object."""
+    surest = max(answer.regions, key=lambda r: r.confidence or 0, default=None)
+    return surest is not None and _iou(HBB(*surest.hbb), needle.hbb) >= SAME
 
 
 def _iou(one: HBB, other: HBB) -> float:
@@ -245,7 +245,8 @@ def rows(
     if "scan" in left and isinstance(finder, ScanFinder):
         with ObjectIndex.open(tiles.index.raster, finder) as index:
             index.build(_say)
-            found = scanned(parts, CaseScan(index, tiles.hidden))
+            scan = case_scan(index, tiles.hidden)
+        found = scanned(parts, scan, tiles.hidden)
         yield {**about, "method": "scan", **found}
     chains = parts.assistant.engine.capabilities.zooms
     if "none" in left:  # never close enough

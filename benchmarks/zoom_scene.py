@@ -4,7 +4,7 @@ A scene of make_big_cog.py is made and indexed once. Of a case only the tiles un
 object are another picture: they alone are encoded again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsvlm.embedding import Vectors
-from rsvlm.findings import Findings, Purpose
 from rsvlm.geometry import HBB
 from rsvlm.raster import Raster
 from rsvlm.render import View
@@ -236,29 +235,15 @@ class CaseTiles:
         return vectors, seen
 
 
-class CaseScan:
-    """The scan of a scene, the windows under the object looked at again."""
-
-    def __init__(self, index: ObjectIndex, hidden: Hidden) -> None:
-        """Take over a complete scan of the scene without the object."""
-        self.index, self.hidden, self.windows = index, hidden, index.windows
-        patch = hidden.needle.patch
-        self._own = {
-            number: index.look(hidden, number)
-            for number, window in enumerate(index.windows)
-            if window.intersection(patch)
-        }
-
-    def find(
-        self, labels: Sequence[str], purpose: Purpose, image: int
-    ) -> list[Findings]:
-        """Return what each window holds."""
-        before = self.index.found
-        self.index.found = before | self._own
-        try:
-            return self.index.find(labels, purpose, image)
-        finally:
-            self.index.found = before
+def case_scan(index: ObjectIndex, hidden: Hidden) -> ObjectIndex:
+    """Return the scan of a scene, the windows under the object looked at again."""
+    patch = hidden.needle.patch
+    own = {
+        number: index.look(hidden, number)
+        for number, window in enumerate(index.windows)
+        if window.intersection(patch)
+    }
+    return ObjectIndex(hidden, index.finder, index.plan, index.found | own)
 
 
 @contextmanager

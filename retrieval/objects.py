@@ -7,7 +7,6 @@ only those that hold something. Candidates are kept down to those that nobody wo
 so that each purpose has its own cut, as when the window itself is looked at.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,13 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 
-from rsvlm.cache import cache_folder, lock, write_json
+from rsvlm.cache import write_json
+from rsvlm.errors import SettingsError
 from rsvlm.findings import Finder, Findings, Purpose
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import is_visible
 from rsvlm.raster import Raster
 from rsvlm.retrieval.tiles import is_blank
-from rsvlm.retrieval.tiles_store import cannot_keep, content_key
+from rsvlm.retrieval.tiles_store import (
+    cannot_keep,
+    content_key,
+    place_of,
+    read_record,
+    reserved,
+)
 from rsvlm.zoom import Plan, plan_search
 
 #: Least confidence of a candidate that is kept.
@@ -31,6 +37,8 @@ LEAST = 0.03
 MOST_WINDOWS = 1_000_000
 #: Layout of the folder.
 SCHEMA = "rsvlm.objects/1"
+#: File that tells what a folder was made from and for.
+RECORD = "objects.json"
 
 #: Called with the windows done so far and their number.
 Progress = Callable[[int, int], None]
@@ -91,23 +99,23 @@ class ObjectIndex:
             The index, as empty or full as it was left.
 
         Raises:
+            SettingsError: If the raster is radar, in which nothing is found.
             TileStoreError: If the cache has no room for it, or cannot be written.
         """
-        folder, record, plan = _place(raster, finder)
-        guard = folder.with_suffix(".lock")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            guard.touch()
-        except OSError as error:
-            raise cannot_keep(folder, error) from error
-        with lock(guard):
-            kept = _record(folder)
-            changed = kept is not None and kept.get("content") != record["content"]
+        if raster.sensor == "sar":
+            raise SettingsError(
+                f"{raster.name!r} is a radar image; objects are found in optical ones "
+                "alone. Leave it out, or name its sensor with --sensor."
+            )
+        folder, record, plan = _folder(raster), *_record(raster, finder)
+        with reserved(folder):
+            kept = read_record(folder / RECORD)
+            changed = kept is not None and kept["content"] != record["content"]
             try:
                 if kept != record:
                     shutil.rmtree(folder)
                     folder.mkdir()
-                    write_json(folder / "objects.json", record)
+                    write_json(folder / RECORD, record)
                 found = _read(folder)
                 _write(folder, found)  # without what an interrupted line left
                 file = (folder / "windows.jsonl").open("ab")
@@ -119,8 +127,12 @@ class ObjectIndex:
     @classmethod
     def known(cls, raster: Raster, finder: ScanFinder) -> "ObjectIndex | None":
         """Return the index of a raster if all of it was scanned, as it is now."""
-        folder, record, plan = _place(raster, finder)
-        if _record(folder) != record:
+        folder = _folder(raster)
+        kept = read_record(folder / RECORD)
+        if kept is None:
+            return None
+        record, plan = _record(raster, finder)
+        if kept != record:
             return None
         index = cls(raster, finder, plan, _read(folder))
         return index if index.is_complete else None
@@ -197,12 +209,13 @@ class ObjectIndex:
         return findings
 
 
-def _place(raster: Raster, finder: ScanFinder) -> tuple[Path, dict[str, Any], Plan]:
-    """Return the folder of a raster, what must stand in it, and the windows."""
+def _folder(raster: Raster) -> Path:
+    return place_of("objects", raster, raster.sensor)
+
+
+def _record(raster: Raster, finder: ScanFinder) -> tuple[dict[str, Any], Plan]:
+    """Return what must stand in the folder of a raster, and the windows."""
     plan = plan_search(raster, finder.side, budget=MOST_WINDOWS)
-    # A name given to bytes is no path, and a path given by the user is not absolute.
-    where = str(raster.source) if isinstance(raster.source, Path) else raster.path
-    place = hashlib.sha256(json.dumps([where, raster.sensor]).encode()).hexdigest()
     record = {
         "schema": SCHEMA,
         "content": content_key(raster),
@@ -210,15 +223,7 @@ def _place(raster: Raster, finder: ScanFinder) -> tuple[Path, dict[str, Any], Pl
         "finder": finder.revision,
         "windows": len(plan.windows),
     }
-    return cache_folder() / "objects" / place[:24], record, plan
-
-
-def _record(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+    return record, plan
 
 
 def _line(number: int, found: Sequence[Candidate]) -> bytes:

@@ -56,6 +56,46 @@ def content_key(raster: Raster) -> str:
     return digest.hexdigest()[:24]
 
 
+def place_of(kind: str, raster: Raster, fixed: Any) -> Path:
+    """Return the folder of the cache for what is known of a raster.
+
+    Args:
+        kind: What is known, such as ``"tiles"``.
+        raster: The raster; where it lies counts, not what it holds.
+        fixed: What else tells one folder from another, as JSON.
+    """
+    # A name given to bytes is no path, and a path given by the user is not absolute.
+    where = str(raster.source) if isinstance(raster.source, Path) else raster.path
+    name = hashlib.sha256(json.dumps([where, fixed]).encode()).hexdigest()[:24]
+    return cache_folder() / kind / name
+
+
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Make a folder and keep other processes out of it meanwhile.
+
+    Raises:
+        TileStoreError: If it cannot be made.
+    """
+    guard = folder.parent / f"{folder.name}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        guard.touch()
+    except OSError as error:
+        raise cannot_keep(folder, error) from error
+    with lock(guard):
+        yield
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return what a folder was made from and for; None where it was not finished."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "content" in found else None
+
+
 class TileStore:
     """Vectors and states of the tiles of one raster, in a folder.
 
@@ -120,22 +160,13 @@ def open_store(
     Raises:
         TileStoreError: If there is no room in the cache, or it cannot be written.
     """
-    # A name given to bytes is no path, and a path given by the user is not absolute.
-    where = str(raster.source) if isinstance(raster.source, Path) else raster.path
     content = content_key(raster)
     record = {"schema": SCHEMA, **about, "content": content, "tiles": count}
     # Another revision of an encoder takes the place of the one before.
     fixed = {key: value for key, value in about.items() if key != "revision"}
-    place = hashlib.sha256(json.dumps([where, fixed]).encode()).hexdigest()[:24]
-    folder = cache_folder() / "tiles" / place
-    guard = folder.parent / f"{place}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        guard.touch()
-    except OSError as error:
-        raise cannot_keep(folder, error) from error
-    with lock(guard):
-        known = _record(folder)
+    folder = place_of("tiles", raster, fixed)
+    with reserved(folder):
+        known = read_record(folder / "tiles.json")
         changed = known is not None and known["content"] != content
         if known != record or not _is_whole(folder, count, width):
             _make(folder, record, count, width)
@@ -144,14 +175,6 @@ def open_store(
             yield store, changed
         finally:
             store.close()
-
-
-def _record(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / "tiles.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "content" in found else None
 
 
 def _is_whole(folder: Path, count: int, width: int) -> bool:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean as mean
 
 from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
@@ -46,6 +47,8 @@ from rsvlm.zoom import ZoomName
 REGION_TASKS = frozenset({"count", "ground", "segment", "detect"})
 #: What a small model says to questions that it does not understand.
 YES_OR_NO = re.compile(r"(?:yes|no)[.!]?", re.IGNORECASE)
+#: Most tokens of a reply with regions, by their kind; of other replies as of boxes.
+SHAPE_TOKENS = {"hbb": 48, "obb": 96, "polygon": 160, "mask": 160}
 #: Most tokens a reply, by task.
 MAX_TOKENS = {"caption": 64, "compare": 64, "count": 8, "classify": 16, "detect": 16}
 
@@ -178,7 +181,7 @@ class Answerer:
         """Return the engine's reply about the images of a state, read."""
         start = time.perf_counter()
         able = self.engine.capabilities
-        codec = get_dialect(able.dialect)
+        codec, kind = get_dialect(able.dialect), kind_of(state, options)
         views = [state.views[i] for i in state.images] + list(state.extra)
         nearer = [view for i in state.images for view in state.closer.get(i, ())]
         # A model of one picture sees the best window, in place of the whole.
@@ -188,12 +191,13 @@ class Answerer:
             state.question,
             views,
             [f"{item.text} ({item.source})" for item in state.evidence],
-            codec.instruction(kind_of(state, options)),
+            codec.instruction(kind),
             legends(views, able.sensors),
         )
         generation = state.reply or self.engine.generate(
             messages,
-            max_tokens=able.reply_tokens or MAX_TOKENS.get(state.task.name, 48),
+            max_tokens=able.reply_tokens
+            or MAX_TOKENS.get(state.task.name, SHAPE_TOKENS[kind]),
             seed=options.seed,
             on_text=options.on_text,
         )
@@ -391,8 +395,3 @@ def area_of(rasters: Sequence[Raster], regions: Sequence[Region]) -> str:
 def kind_of(state: State, options: Options) -> ShapeKind:
     """Return the kind of the regions: what was asked for, else masks or boxes."""
     return options.shape or ("mask" if state.task.name == "segment" else "hbb")
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean of numbers."""
-    return sum(values) / len(values)

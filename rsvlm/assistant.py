@@ -305,8 +305,7 @@ class Assistant:
 
     @property
     def _answerer(self) -> Answerer:
-        parts = self.engine, self.finder, self.scenes, self.least, self.scans
-        return Answerer(*parts)
+        return Answerer(self.engine, self.finder, self.scenes, self.least, self.scans)
 
     def _answer(
         self,

@@ -163,7 +163,7 @@ def referring(
     ('storage tank', ('area', True, 1), 'left of', 'bridge')
     """
     asked = _COMPARED.sub(_superlative, reworded(plain(question).strip(" ?.!")))
-    text = without_verbs(_COMPARED.sub(_superlative, reworded(phrase)))
+    text = without_verbs(_COMPARED.sub(_superlative, " ".join(phrase.split())))
     towards: tuple[float, float] | None = None
     edge = away = False
     most: int | None = None

@@ -133,14 +133,8 @@ def _between(
                 whole = float(np.hypot(*(end - start)))
                 if not whole or region.shape.hbb in (one.shape.hbb, two.shape.hbb):
                     continue
-                way = (end - start) / whole
-                along = float((place - start) @ way) / whole
-                across = (
-                    abs(
-                        float(way[0] * (place - start)[1] - way[1] * (place - start)[0])
-                    )
-                    / whole
-                )
+                (x, y), (dx, dy) = (place - start) / whole, (end - start) / whole
+                along, across = float(x * dx + y * dy), float(abs(x * dy - y * dx))
                 if 0 < along < 1 and across <= 1 / 2:
                     away.append(across)
         if away:

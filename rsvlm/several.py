@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean as mean
 
 import numpy as np
 
 from rsvlm.answer import TraceStep
-from rsvlm.answering import Answerer, Options, Verdict, mean
+from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.changes import find_changes
 from rsvlm.errors import SettingsError
 from rsvlm.geometry import HBB, Region, iou

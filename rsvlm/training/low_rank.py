@@ -80,7 +80,7 @@ def _forward(layer: Any, inputs: Tensor) -> Tensor:
     return output
 
 
-def join_updates(model: nn.Module) -> None:
+def fuse_updates(model: nn.Module) -> None:
     """Let every layer of a model that peft gave a low-rank update compute it at once.
 
     Products are in the type of autocast, or else in the finer one of weight and updates;

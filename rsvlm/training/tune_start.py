@@ -42,7 +42,7 @@ from rsvlm.models.precision import fast_dtype
 from rsvlm.models.projector import Projector
 from rsvlm.training.images import FILE as IMAGES_FILE
 from rsvlm.training.images import read_train_images
-from rsvlm.training.low_rank import join_updates
+from rsvlm.training.low_rank import fuse_updates
 from rsvlm.training.tune_recipe import TuneRecipe
 
 #: Layers of the language model that get low-rank updates.
@@ -295,7 +295,7 @@ def add_updates(
                 own = name.removesuffix(".weight") + ".default.weight"
                 model.get_parameter(own).copy_(value)
     _free_projectors(model, recipe)  # peft froze them
-    join_updates(tuned)
+    fuse_updates(tuned)
     return tuned
 
 

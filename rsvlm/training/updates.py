@@ -12,7 +12,7 @@ from typing import Any, cast
 from torch import nn
 
 from rsvlm.errors import SettingsError
-from rsvlm.training.low_rank import join_updates
+from rsvlm.training.low_rank import fuse_updates
 
 #: Layers of a trunk that get low-rank updates: Dinov2's names, then CLIP's.
 TARGETS = r".*layers?\.(BLOCK)\.(attention\.[qkvo]_proj|self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
@@ -46,7 +46,7 @@ def add_updates(encoder: nn.Module, rank: int, first: int) -> None:
         target_modules=TARGETS.replace("BLOCK", blocks),
     )
     inject_adapter_in_model(config, encoder)
-    join_updates(encoder)
+    fuse_updates(encoder)
     for name, parameter in encoder.named_parameters():
         parameter.requires_grad_(".lora_" in name)
 

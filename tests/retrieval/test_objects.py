@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rsvlm.errors import SettingsError
 from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.focus import RasterPart
 from rsvlm.geometry import HBB, Mask, Region
@@ -229,6 +230,15 @@ def test_what_is_looked_at_whole_needs_no_scan(tmp_path: Path) -> None:
 def test_blank_windows_are_not_looked_at(tmp_path: Path) -> None:
     path = write(tmp_path / "blank.tif", np.zeros((130, 200, 3), np.uint8))
     assert scanned(path, Bright()) == 0
+
+
+def test_radar_is_not_scanned(path: Path) -> None:
+    with (
+        Raster.open(path, "sar") as raster,
+        pytest.raises(SettingsError, match=r"a\.tif' is a radar image"),
+        ObjectIndex.open(raster, Bright()),
+    ):
+        pass
 
 
 def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

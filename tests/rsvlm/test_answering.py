@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from rsvlm.assistant import Assistant
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
+from rsvlm.findings import ShapeKind
+from rsvlm.messages import Generation
 from rsvlm.raster import Raster
 from rsvlm.render import View
 from tests.rsvlm.test_scenes import Colours
@@ -95,3 +98,20 @@ def test_a_radar_image_is_described_by_what_is_measured(
         answer = assistant.ask([raster], "Describe the image.")
     assert ("airliner" in answer.text) == (sensor == "optical")
     assert ("By area: 100% built-up land." in answer.text) == (sensor == "sar")
+
+
+@pytest.mark.parametrize(("shape", "tokens"), [("hbb", 48), ("mask", 160)])
+def test_a_reply_has_room_for_the_shape_that_is_wanted(
+    image: Path, shape: ShapeKind, tokens: int
+) -> None:
+    class Counting(StubEngine):
+        most = 0
+
+        def generate(self, messages: Any, **options: Any) -> Generation:
+            self.most = options["max_tokens"]
+            return super().generate(messages, **options)
+
+    engine = Counting(["none"])
+    with Raster.open(image) as raster:
+        Assistant(engine).ask([raster], "Where is the ship?", "ground", shape=shape)
+    assert engine.most == tokens

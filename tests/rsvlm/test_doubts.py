@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from rsvlm.assistant import Assistant
-from rsvlm.doubts import strange_boxes, sure_of_count
+from rsvlm.doubts import doubts, strange_boxes, sure_of_count
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
 from rsvlm.geometry import Window
@@ -123,3 +123,24 @@ def test_more_doubt_makes_a_count_less_sure(
     assert sure_of_count([*taken, more], missed) <= sure
     assert sure_of_count(taken, missed + more) <= sure
     assert sure_of_count([1.0] * len(taken), 0.0) == 1.0
+
+
+def test_words_about_a_sensor_of_which_little_was_learned_are_a_guess(
+    tmp_path: Path,
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(tmp_path / "a.png")
+    both = frozenset({"optical", "sar"})
+    sure = StubEngine([], capabilities=Capabilities(sensors=both))
+    weak = StubEngine(
+        [], capabilities=Capabilities(sensors=both, weak=frozenset({"sar"}))
+    )
+    for sensor in ("optical", "sar"):
+        with Raster.open(tmp_path / "a.png", sensor) as raster:
+            views = [raster.preview(64)]
+        assert doubts(sure, views, [None]) == []
+        said = doubts(weak, views, [None])
+        assert [("learned little" in line) for line in said] == [True] * (
+            sensor == "sar"
+        )

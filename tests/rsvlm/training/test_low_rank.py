@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
-from rsvlm.training.low_rank import join_updates
+from rsvlm.training.low_rank import fuse_updates
 
 
 @pytest.fixture(params=[True, False], ids=["bias", "plain"])
@@ -21,7 +21,7 @@ def layers(request: pytest.FixtureRequest) -> tuple[nn.Module, nn.Module]:
         parameter.requires_grad_(".lora_" in name)
         nn.init.normal_(parameter)  # peft begins with B = 0
     joined = copy.deepcopy(model)
-    join_updates(joined)
+    fuse_updates(joined)
     return model, joined
 
 
