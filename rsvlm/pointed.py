@@ -8,8 +8,9 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean as mean
 
-from rsvlm.answering import Answerer, Options, Verdict, area_of, kind_of, mean
+from rsvlm.answering import Answerer, Options, Verdict, area_of, kind_of
 from rsvlm.explaining import place_text, shown_text
 from rsvlm.findings import Finder, Findings, Refiner, ShapeKind
 from rsvlm.focus import Focus, RasterPart
