@@ -123,9 +123,9 @@ def _around(
 
         scenes = AlignedEncoder.load(folder, encoders)
     head = _outlined(region_head, finder)
-    zooms = zoom_policies(engine, scenes, head, folder)
-    known = _informed(knowledge, scenes)
     scans = scans_of(head)
+    zooms = zoom_policies(engine, scenes, head, folder, scans)
+    known = _informed(knowledge, scenes)
     return Assistant(engine, head, known, scenes=scenes, zooms=zooms, scans=scans)
 
 

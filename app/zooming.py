@@ -1,8 +1,9 @@
-"""Wires the policies that look closer: ``--zoom search|chain``."""
+"""Wires the policies that look closer: ``--zoom auto|search|chain``."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ def zoom_policies(
     encoder: "TileEncoder | None" = None,
     finder: Finder | None = None,
     folder: Path | None = None,
+    scans: Scans | None = None,
 ) -> dict[str, ZoomPolicy]:
     """Return what may choose windows, by the names that ``--zoom`` takes.
 
@@ -38,12 +40,16 @@ def zoom_policies(
         encoder: Aligned encoders; without them tiles are not searched.
         finder: What finds objects in a view.
         folder: Checkpoint folder, which may hold labelled pictures.
+        scans: Knows what was found in rasters in advance.
 
     Returns:
-        ``"search"`` and ``"chain"``, those of the two that the parts allow. None is
-        called ``"auto"``: a choice between them by the question was not shown to find
-        more than tiles of the whole do (docs/zoom.md).
+        ``"search"`` and ``"chain"``, those of the two that the parts allow, and
+        ``"auto"`` where scans are known: it looks closer at what they found and at
+        nothing else, as a choice between the other two by the question was not shown
+        to find more than tiles of the whole do (docs/zoom.md).
     """
+    from rsvlm.zooming_known import KnownZoom
+
     found: dict[str, ZoomPolicy] = {}
     if encoder is not None:
         found["search"] = _search(engine, encoder, finder, folder)
@@ -51,6 +57,11 @@ def zoom_policies(
         from rsvlm.zooming_chain import ChainZoom
 
         found["chain"] = ChainZoom(engine)
+    if scans is not None and finder is not None:
+        side = engine.capabilities.max_side
+        found["auto"] = known = KnownZoom(scans, finder.labels, side)
+        if "search" in found:
+            found["search"] = replace(known, then=found["search"])
     return found
 
 

@@ -12,7 +12,7 @@ answer whose surest region has an IoU of 0.5 with it. Compared are
 - ``rule``: ImageRAG's published rule, a softmax over the tiles above 0.5,
 - ``search`` and ``chain``, as ``--zoom`` has them,
 - ``auto``: the choice between these two by the question (``RoutedZoom``),
-- a question after ``rsvlm scan``: the objects of all windows are known (``scan``),
+- ``auto`` after ``rsvlm scan``: the objects of all windows are known (``scan``),
 - the best 1, 4 and 12 tiles by text and by labelled pictures, which bound a search.
 
 What is done stands in OUT/results.jsonl, and a repeated call goes on from there: small
@@ -49,6 +49,7 @@ from rsvlm.retrieval.objects import ObjectIndex, ScanFinder
 from rsvlm.retrieval.tiles import TileIndex
 from rsvlm.zoom import Look, ZoomPolicy, look_closer
 from rsvlm.zooming_chain import ChainZoom
+from rsvlm.zooming_known import KnownZoom
 from rsvlm.zooming_margins import Probe, text_probe
 from rsvlm.zooming_route import RoutedZoom, route_zoom
 from rsvlm.zooming_search import SearchSettings, SearchZoom
@@ -154,11 +155,9 @@ def looked(parts: Parts, tiles: CaseTiles, name: str) -> dict[str, Any]:
     return told(look.trace, tiles) | {"s": time.perf_counter() - start}
 
 
-def answered(parts: Parts, tiles: CaseTiles, name: str) -> dict[str, Any]:
+def answered(assistant: Assistant, tiles: CaseTiles, zoom: Any) -> dict[str, Any]:
     """Return whether the answer to a case is right, and what was looked at for it."""
     needle = tiles.hidden.needle
-    assistant = replace(parts.assistant, zooms=policies_of(parts))
-    zoom: Any = name
     start = time.perf_counter()
     answer = assistant.ask([tiles.hidden], question_of(needle), "ground", zoom=zoom)
     spent = time.perf_counter() - start
@@ -166,22 +165,11 @@ def answered(parts: Parts, tiles: CaseTiles, name: str) -> dict[str, Any]:
     return told(answer.trace, tiles) | {"right": right, "s": spent}
 
 
-def scanned(parts: Parts, scan: ObjectIndex, hidden: Hidden) -> dict[str, Any]:
-    """Return how right the answer is after a scan; a search may show four windows too."""
-    needle = hidden.needle
-    assistant = replace(parts.assistant, scans=lambda _: scan)
-    start = time.perf_counter()
-    answer = assistant.ask([hidden], question_of(needle), "ground")
-    spent = time.perf_counter() - start
-    known = [step for step in answer.trace if step.step == "known"]
-    known.sort(key=lambda step: -(step.score or 0))
-    windows = [HBB(*step.window) for step in known[:4] if step.window]
-    looks = [step for step in answer.trace if step.step == "refine"]
-    side = parts.assistant.finder.side if parts.assistant.finder else 0
-    return {
-        "hit": is_hit(windows, needle.hbb, side), "looks": len(looks),
-        "right": is_right(answer, needle), "share": len(looks) * side**2 / needle.side**2, "s": spent,
-    }  # fmt: skip
+def after_scan(parts: Parts, scan: ObjectIndex) -> Assistant:
+    """Return the assistant as it is once ``rsvlm scan`` was run on the scene of a case."""
+    side = parts.assistant.engine.capabilities.max_side
+    known = KnownZoom(lambda _: scan, scan.finder.labels, side)
+    return replace(parts.assistant, scans=known.scans, zooms={"auto": known})
 
 
 def question_of(needle: Needle) -> str:
@@ -245,9 +233,8 @@ def rows(
     if "scan" in left and isinstance(finder, ScanFinder):
         with ObjectIndex.open(tiles.index.raster, finder) as index:
             index.build(_say)
-            scan = case_scan(index, tiles.hidden)
-        found = scanned(parts, scan, tiles.hidden)
-        yield {**about, "method": "scan", **found}
+            asked = after_scan(parts, case_scan(index, tiles.hidden))
+        yield {**about, "method": "scan", **answered(asked, tiles, "auto")}
     chains = parts.assistant.engine.capabilities.zooms
     if "none" in left:  # never close enough
         yield {**about, "method": "none", "hit": False}
@@ -258,10 +245,11 @@ def rows(
             yield row
             if name == route_zoom(question, tiles.hidden, "ground")[0]:
                 yield {**row, "method": "auto"}  # that is what it chooses
+    asking = replace(parts.assistant, zooms=policies_of(parts))
     for name in ("none", "search", "chain", "auto"):
         method = f"{name}, asked"
         if method in left and (name != "chain" or chains):
-            yield {**about, "method": method, **answered(parts, tiles, name)}
+            yield {**about, "method": method, **answered(asking, tiles, name)}
 
 
 def scene_of(folder: Path, side: int, number: int, data: Path, split: str) -> Path:

@@ -19,12 +19,14 @@ class Label:
         plural: Canonical plural.
         synonyms: Other singular names; their plurals are derived.
         size_m: Length of a small one in metres, None for scene classes.
+        read: More singular names, understood but not written by rsvlm.
     """
 
     name: str
     plural: str
     synonyms: tuple[str, ...] = ()
     size_m: float | None = None
+    read: tuple[str, ...] = ()
 
 
 #: An object that is shorter than this many pixels cannot be told from noise.
@@ -34,7 +36,13 @@ FEWEST_PIXELS = 4.0
 OBJECTS = {
     label.name: label
     for label in (
-        Label("airplane", "airplanes", ("plane", "aircraft", "aeroplane", "jet"), 20.0),
+        Label(
+            "airplane",
+            "airplanes",
+            ("plane", "aircraft", "aeroplane", "jet"),
+            20.0,
+            ("airliner", "jetliner"),
+        ),
         Label("ship", "ships", ("boat", "vessel"), 8.0),
         Label(
             "storage tank",
@@ -42,7 +50,13 @@ OBJECTS = {
             ("tank", "oil tank", "fuel tank", "silo"),
             10.0,
         ),
-        Label("baseball diamond", "baseball diamonds", ("baseball field",), 40.0),
+        Label(
+            "baseball diamond",
+            "baseball diamonds",
+            ("baseball field",),
+            40.0,
+            ("ballfield", "ball field"),
+        ),
         Label("tennis court", "tennis courts", (), 11.0),
         Label("basketball court", "basketball courts", (), 15.0),
         Label(
@@ -139,7 +153,7 @@ def _forms() -> dict[str, str]:
     forms: dict[str, str] = {}
     for table in (COVERS, PLACES, SCENES, OBJECTS):
         for label in table.values():
-            for word in (label.name, *label.synonyms):
+            for word in (label.name, *label.synonyms, *label.read):
                 forms[word] = forms[plural_of(word)] = label.name
     return forms
 

@@ -13,6 +13,7 @@ from rsvlm.errors import ImageError
 from rsvlm.geometry import HBB, Region
 from rsvlm.raster import Raster
 from rsvlm.referring import Referring, referring
+from rsvlm.referring_cues import cued
 from rsvlm.selecting import select
 from rsvlm.subjects import Subject
 
@@ -27,6 +28,32 @@ _READ = 16
 Find = Callable[[Subject, int], Sequence[Region]]
 
 
+def read(
+    subject: Subject, question: str, north: tuple[float, float] = (0.0, -1.0)
+) -> Referring:
+    """Return what a question says about its subject: by grammar, else by cues.
+
+    Args:
+        subject: The subject.
+        question: The question.
+        north: Unit vector towards north in the image, x to the right and y down.
+    """
+    found = referring(subject.phrase, question, north)
+    vague = found.other is not None and bool(found.other.unused)
+    other_thing = found.label != subject.label
+    if found.kind and not (found.unused or vague or other_thing):
+        return found
+    by_cues = cued(question, north)
+    if by_cues is None or by_cues.label != subject.label:
+        return found
+    more = (by_cues.rank and not found.rank) or (
+        by_cues.towards is not None and found.towards is None
+    )
+    better = not found or other_thing or (by_cues.kind and (vague or not found.kind))
+    better = better or (found.unused and more)
+    return by_cues if better else found
+
+
 def meant(
     subject: Subject, question: str, raster: Raster, known: Callable[[str], bool]
 ) -> Referring:
@@ -39,7 +66,7 @@ def meant(
         known: Whether objects of a label can be found in it; how something lies to
             others is not used.
     """
-    found = referring(subject.phrase, question, north_of(raster))
+    found = read(subject, question, north_of(raster))
     named = [other for other in (found.other, found.also) if other is not None]
     if all(known(str(other.label)) for other in named):
         return found

@@ -168,14 +168,14 @@ def referring(
     edge = away = False
     most: int | None = None
     if match := _EDGE.search(asked) or _EDGE.search(text):
-        towards, away = _direction(match["side"], north), match["far"].endswith("from")
+        towards, away = direction(match["side"], north), match["far"].endswith("from")
         edge, most = True, 1
         text = _EDGE.sub("", text).strip()
     elif match := _MIDMOST.search(text):
         towards, edge, most = (0.0, 0.0), True, 1
         text = _without(text, match)
     elif match := _IN_PART.search(text):
-        towards = _direction(match["part"], north)
+        towards = direction(match["part"], north)
         text = _without(text, match)
     head, kind, beside, other, also = text, "", "", None, None
     if match := _BETWEEN.search(text):
@@ -209,7 +209,7 @@ def referring(
         most = 1
     noun = _CUT.split(head, maxsplit=1)[0].strip()
     label = head_label(noun)
-    single = not noun.endswith("s") and not re.search(_MANY, asked)
+    single = not noun.endswith("s") and not re.search(MANY, asked)
     if most is None and single and (towards is not None or kind or colour):
         most = 1
     unused = _left(head, label)
@@ -235,7 +235,7 @@ _CUT = re.compile(
     r"|next|close|east|west|north|south|left|right|above|below|that|which|whose)\b"
 )
 #: Words that ask for all objects of a description.
-_MANY = r"\b(?:how many|every|each|any|all|count|number of)\b"
+MANY = r"\b(?:how many|every|each|any|all|count|number of)\b"
 
 
 def _superlative(match: re.Match[str]) -> str:
@@ -253,7 +253,7 @@ def _without(text: str, match: re.Match[str]) -> str:
     return " ".join((text[: match.start()] + " " + text[match.end() :]).split())
 
 
-def _direction(words: str, north: tuple[float, float]) -> tuple[float, float]:
+def direction(words: str, north: tuple[float, float]) -> tuple[float, float]:
     """Return where a side lies, x to the right and y down; (0, 0) is the middle."""
     x = y = 0.0
     joined = re.sub(r"(north|south)[ -](?=east|west)", r"\1", words)

@@ -130,7 +130,7 @@ _RULES = _rules(
      rf"(?P<side>left|right|{_SIDE})(?: side)?"), _beyond),
     ((rf"{_WHO}(?:(?:the )?(?:farthest|furthest)(?: over)?(?: (?:towards?|on|at|in) the)?"
      rf"|most(?: to the)?|(?:on|at|in|to|towards?) the (?:far|extreme|very|outermost))"
-     rf"[ -](?P<side>{_SIDE})(?: (?:end|edge|side|margin))?(?! (?:of|corner|from)\b(?! the"
+     rf"[ -](?P<side>{_SIDE})(?![ -](?:left|right)\b)(?: (?:end|edge|side|margin))?(?! (?:of|corner|from)\b(?! the"
      rf" {_IMAGE}))"), _extreme),
     ((rf"{_WHO}(?:farther|further|more) (?:to the )?(?P<side>{_SIDE})"
      r" than (?:all|any|every|each|the)(?: of)?(?: the)? (?:others?|rest)(?: ones?)?"), _extreme),

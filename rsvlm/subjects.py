@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from rsvlm.questions import ASKING, IMAGE, NUMBER, head_label, plain, split_options
+from rsvlm.referring_cues import cued, labels_in
 from rsvlm.referring_words import reworded
 
 _BE = r"(?:is|are|was|were|be|been|being)"
@@ -186,6 +187,19 @@ class Subject:
         return self.label or _singular(self.noun)
 
 
+#: How another thing lies to an object that is named after it.
+_LYING = re.compile(
+    r"\s*(?:next|beside|besides|under|underneath|beneath|below|above|over|behind|near|nearby|of"
+    r"|with|by|alongside|around|along|on|at|in|inside|within|from|across|between)\b"
+)
+#: Words that were taken for an object where they only lead to one.
+_NO_THING = re.compile(
+    r"(?:eyes|foot|head|corner|shot|frame|rectangle|square|circle|spotlight|marker|pin|box|bbox"
+    r"|pixel|bounds|limits|interest|down|up|lower|upper|left|right|top|bottom|edge|side|part|the"
+    r"|in|from|at|after|\w+ed)(?:$| (?=\w))"
+)
+
+
 def subject(question: str) -> Subject | None:
     """Return the object that a question or an order is about.
 
@@ -202,12 +216,30 @@ def subject(question: str) -> Subject | None:
     Subject(phrase='white ships at the pier', label='ship', noun='white ships')
     """
     stem, _ = split_options(question)
+    found = _first(stem)
+    by_cues = cued(stem)
+    # "The ship nearest basketball court" is about a ship.
+    other = None if by_cues is None else by_cues.other
+    told = None if other is None else other.label
+    if by_cues is None or (found and found.label not in (None, told)):
+        return found
+    label = str(by_cues.label)
+    if found and label not in labels_in(found.noun):
+        lying = _LYING.match(found.phrase.removeprefix(found.noun))
+        if lying and _NO_THING.sub("", found.noun):
+            return found  # what stands beside it, or a part of it
+    return Subject(found.phrase if found else label, label, label)
+
+
+def _first(stem: str) -> Subject | None:
+    """Return the first object that is named, None where none is."""
     clauses = [part.strip() for part in _CLAUSE.split(reworded(plain(stem)))]
     clauses.sort(key=lambda part: bool(_SETTING.match(part)))  # "In the bay, how many"
     for clause in clauses:
         if (phrase := _object(clause)) is not None:
             noun = _CUT.split(phrase, maxsplit=1)[0].strip(" ,")
-            return Subject(phrase, head_label(noun), noun)
+            label = None if _SETTING.match(noun) else head_label(noun)
+            return Subject(phrase, label, noun)
     return None
 
 

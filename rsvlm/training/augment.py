@@ -222,16 +222,17 @@ def place(
     picture: NDArray[np.uint8],
     items: Sequence[Item],
     side: int,
+    long_side: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], list[Item]]:
     """Return a square view of a picture at a random scale, turned.
 
-    The longer side of the picture becomes ``SCALES`` of the view's: a window of an
-    enlarged one is cut, a reduced one lies somewhere on plain ground.
+    The longer side of the picture becomes ``SCALES`` of ``long_side``: of what is then
+    larger than the view a window is cut, else it lies somewhere on plain ground.
     """
     height, width = picture.shape[:2]
     least, most = np.log(SCALES)
-    scale = side / max(height, width) * float(np.exp(rng.uniform(least, most)))
+    scale = long_side / max(height, width) * float(np.exp(rng.uniform(least, most)))
     w, h = (max(1, min(extent, int(side / scale))) for extent in (width, height))
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
     cut, inside = crop(picture, items, (x, y, x + w, y + h))

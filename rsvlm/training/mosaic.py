@@ -124,12 +124,15 @@ class Entry:
         height, width = picture.shape[:2]
         return Shown(picture, items, [((0, 0, width, height), cell.judged)])
 
-    def anew(self, number: int, side: int, seed: int, folder: Path) -> Shown:
+    def anew(
+        self, number: int, side: int, long_side: int, seed: int, folder: Path
+    ) -> Shown:
         """Return a square view for training the encoder as well.
 
         Args:
             number: Number of the view; each is another.
             side: Side of the view, px.
+            long_side: Longer side that a whole picture has before it is scaled, px.
             seed: Seed of the recipe.
             folder: Where the pictures are.
         """
@@ -139,7 +142,7 @@ class Entry:
             return replace(shown, picture=retint(shown.picture, rng))
         (cell,) = self.cells
         picture, items = _load(cell, folder, False), items_of(cell.sample.targets)
-        picture, items = place(picture, items, side, rng)
+        picture, items = place(picture, items, side, long_side, rng)
         picture = retint(recolour(picture, rng), rng)
         return Shown(picture, items, [((0, 0, side, side), cell.judged)])
 

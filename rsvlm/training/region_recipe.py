@@ -26,6 +26,12 @@ class RegionRecipe(Recipe):
     first_block: int = Field(0, ge=0, description="first one that is updated")
     layers: tuple[int, ...] = (6, 9, 12)
     long_side: int = Field(672, description="px of a view's longer side")
+    view: int = Field(
+        0,
+        ge=0,
+        description="px of the square windows from which 'lora' learns, of pictures at "
+        "'long_side'; 0: all of a picture",
+    )
     variants: int = Field(4, ge=1, description="random variants of a kept picture")
     epochs: int = Field(24, ge=1)
     batch: int = Field(8, ge=1)

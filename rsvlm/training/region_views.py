@@ -35,7 +35,6 @@ class RegionViews:
         self.entries, self.recipe, self.patch = entries, recipe, patch
         self.workers = loader_workers()
         self._folder = folder
-        self._cells = -(-recipe.long_side // patch)  # patches a side
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -44,14 +43,16 @@ class RegionViews:
     def batch(self, draw: Draw) -> Arrays:
         """Return the entries of a step, varied by the number of its epoch."""
         recipe, rng = self.recipe, draw.rng(self.recipe.seed, 1)
+        side = recipe.view or recipe.long_side
+        cells = self._cells(side)
         views = []
         for index in draw.indices:
             shown = self.entries[index].anew(
-                draw.epoch, recipe.long_side, recipe.seed, self._folder
+                draw.epoch, side, recipe.long_side, recipe.seed, self._folder
             )
-            view = self._view(shown)
+            view = self._view(shown, cells)
             view["prompts"] = drawn_prompts(
-                shown, self.patch, self._cells, self._cells, recipe.shown, rng
+                shown, self.patch, cells, cells, recipe.shown, rng
             )
             views.append(view)
         return {name: np.stack([view[name] for view in views]) for name in views[0]}
@@ -64,13 +65,17 @@ class RegionViews:
             shown = self.entries[index].shown(
                 0, recipe.long_side, recipe.seed, self._folder
             )
-            views.append(self._view(shown))
+            views.append(self._view(shown, self._cells(recipe.long_side)))
         return {name: np.stack([view[name] for view in views]) for name in views[0]}
 
-    def _view(self, shown: Shown) -> Arrays:
+    def _cells(self, side: int) -> int:
+        """Return the patches that cover a side in px."""
+        return -(-side // self.patch)
+
+    def _view(self, shown: Shown, cells: int) -> Arrays:
         """Return pixels and targets of a view, in small types: they go through a pipe."""
-        side, (height, width) = self._cells * self.patch, shown.picture.shape[:2]
-        targets = entry_targets(shown, self.patch, self._cells, self._cells)
+        side, (height, width) = cells * self.patch, shown.picture.shape[:2]
+        targets = entry_targets(shown, self.patch, cells, cells)
         exact = ("heat", "size", "offset", "weight")
         view: Arrays = {
             name: value.numpy().astype(np.float16 if name in exact else bool)
@@ -78,7 +83,7 @@ class RegionViews:
         }
         f = CENTRE_FACTOR
         rows, columns = (f * -(-extent // self.patch) for extent in (height, width))
-        inside = np.zeros((f * self._cells, f * self._cells), bool)
+        inside = np.zeros((f * cells, f * cells), bool)
         inside[:rows, :columns] = True
         prompts = np.zeros((len(OBJECTS), *inside.shape), bool)
         return view | {

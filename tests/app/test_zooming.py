@@ -10,8 +10,10 @@ from rsvlm.app.zooming import tile_progress, zoom_policies
 from rsvlm.embedding import Vectors
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
+from rsvlm.findings import Findings
 from rsvlm.retrieval.concepts import FILE, ConceptStore
 from rsvlm.zooming_chain import ChainZoom
+from rsvlm.zooming_known import KnownZoom
 from rsvlm.zooming_margins import PictureProbe
 from rsvlm.zooming_search import SearchZoom
 
@@ -24,6 +26,13 @@ class Encoder:
         raise NotImplementedError
 
     def encode_text(self, texts: Any) -> Vectors:
+        raise NotImplementedError
+
+
+class Knowing:
+    labels, side = ("ship",), 448
+
+    def find(self, *args: Any) -> Findings:
         raise NotImplementedError
 
 
@@ -50,6 +59,20 @@ def test_a_model_gets_what_its_parts_allow(
     if "search" in expected:
         assert isinstance(found["search"], SearchZoom)
         assert found["search"].settings.whole_index
+
+
+@pytest.mark.parametrize("encoder", [None, Encoder()])
+def test_what_a_scan_found_comes_first(encoder: Encoder | None) -> None:
+    finder = Knowing()
+    found = zoom_policies(engine(False), encoder, finder, scans=lambda raster: None)
+    known = found["auto"]
+    assert isinstance(known, KnownZoom)
+    assert (known.labels, known.then) == (finder.labels, None)
+    assert ("search" in found) == (encoder is not None)
+    if encoder:
+        searching = found["search"]
+        assert isinstance(searching, KnownZoom)
+        assert isinstance(searching.then, SearchZoom)
 
 
 @pytest.mark.parametrize(("revision", "fast"), [("1", 1.5), ("2", 3.0)])
