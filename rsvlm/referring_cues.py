@@ -18,39 +18,37 @@ _FORM = re.compile(
 )
 _SIZE = r"(?:size|area|extent|extension|footprint|surface|ground|space|room|dimensions?|pixels?)"
 #: Cue of a size -> quantity, and whether its greatest value is meant; the first that fits.
-_SIZES: list[tuple[re.Pattern[str], tuple[Key, bool]]] = [
-    (re.compile(rf"\b(?:{pattern})\b"), what)
-    for pattern, what in (
-        (r"dwarfed by|outsized by|exceeded by|surpassed by", ("area", False)),
-        ((r"dwarf(?:s|ing)?|outsiz(?:es|ing)|outmeasures|oversized|first in size"
-         r"|(?:beats|tops|leads|match|rival|equal)\b.*\bsize"), ("area", True)),
-        ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:smaller|tinier|littler|lesser|less"
-         r"|(?:as|so) (?:small|tiny|little|compact))"), ("area", False)),
-        ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:larger|bigger|greater|huger|more"
-         r"|(?:as|so) (?:large|big|huge|much|extensive))"), ("area", True)),
-        (r"longest|(?:greatest|largest|maximum|maximal|most) length|lengthiest", ("length", True)),
-        (r"shortest(?! (?:distance|way|path|gap))|(?:least|smallest|minimum|minimal) length",
-         ("length", False)),
-        ((r"smallest(?! (?:distance|gap|separation))|tiniest|littlest|slightest|puniest|teeniest"
-         r"|(?:minimum|minimal)(?! (?:distance|gap|separation))|minutest|pettiest|dinkiest"
-         r"|weeniest|narrowest|runt"
-         r"|most (?:small|little|compact|minuscule|diminutive|tiny|modest|petite|minute"
-         r"|miniature|undersized)"
-         rf"|(?:least|fewest|minimum|minimal|min|lowest|minor) {_SIZE}"
-         r"|least (?:extensive|large|big|sizeable|sizable|amount of \w+)"), ("area", False)),
-        ((r"largest(?! (?:distance|gap))|biggest|hugest|vastest|bulkiest|widest|broadest"
-         r"|grandest|heftiest|mightiest|roomiest|giant"
-         r"|most (?:large|big|extensive|sizeable|sizable|spacious|massive|voluminous|expansive"
-         r"|enormous|substantial|imposing)"
-         rf"|(?:greatest|most|maximum|maximal|max|highest|utmost) (?:\w+ )?{_SIZE}"
-         r"|greatest(?! (?:distance|gap))"), ("area", True)),
-        ((r"(?:smaller|tinier|littler|lesser|less(?: (?!central)\w+)?)\b.*\bthan|last in size"
-         r"|(?:is|looks|appears) (?:\w+ )?(?:smaller|tinier)$"), ("area", False)),
-        ((r"(?:larger|bigger|greater|huger|more (?!central|to|left|right|north|south|east"
-         r"|west)\w+)\b.*\bthan|(?:is|looks|appears) (?:\w+ )?(?:larger|bigger)(?=\W|$)"
-         r"|exceed(?:s|ing)|surpass(?:es|ing)|outgrows"), ("area", True)),
-    )
-]  # fmt: skip
+_SIZE_CUES: tuple[tuple[str, tuple[Key, bool]], ...] = (
+    (r"dwarfed by|outsized by|exceeded by|surpassed by", ("area", False)),
+    ((r"dwarf(?:s|ing)?|outsiz(?:es|ing)|outmeasures|oversized|first in size"
+     r"|(?:beats|tops|leads|match|rival|equal)\b.*\bsize"), ("area", True)),
+    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:smaller|tinier|littler|lesser|less"
+     r"|(?:as|so) (?:small|tiny|little|compact))"), ("area", False)),
+    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:larger|bigger|greater|huger|more"
+     r"|(?:as|so) (?:large|big|huge|much|extensive))"), ("area", True)),
+    (r"longest|(?:greatest|largest|maximum|maximal|most) length|lengthiest", ("length", True)),
+    (r"shortest(?! (?:distance|way|path|gap))|(?:least|smallest|minimum|minimal) length",
+     ("length", False)),
+    ((r"smallest(?! (?:distance|gap|separation))|tiniest|littlest|slightest|puniest|teeniest"
+     r"|(?:minimum|minimal)(?! (?:distance|gap|separation))|minutest|pettiest|dinkiest"
+     r"|weeniest|narrowest|runt"
+     r"|most (?:small|little|compact|minuscule|diminutive|tiny|modest|petite|minute"
+     r"|miniature|undersized)"
+     rf"|(?:least|fewest|minimum|minimal|min|lowest|minor) {_SIZE}"
+     r"|least (?:extensive|large|big|sizeable|sizable|amount of \w+)"), ("area", False)),
+    ((r"largest(?! (?:distance|gap))|biggest|hugest|vastest|bulkiest|widest|broadest"
+     r"|grandest|heftiest|mightiest|roomiest|giant"
+     r"|most (?:large|big|extensive|sizeable|sizable|spacious|massive|voluminous|expansive"
+     r"|enormous|substantial|imposing)"
+     rf"|(?:greatest|most|maximum|maximal|max|highest|utmost) (?:\w+ )?{_SIZE}"
+     r"|greatest(?! (?:distance|gap))"), ("area", True)),
+    ((r"(?:smaller|tinier|littler|lesser|less(?: (?!central)\w+)?)\b.*\bthan|last in size"
+     r"|(?:is|looks|appears) (?:\w+ )?(?:smaller|tinier)$"), ("area", False)),
+    ((r"(?:larger|bigger|greater|huger|more (?!central|to|left|right|north|south|east"
+     r"|west)\w+)\b.*\bthan|(?:is|looks|appears) (?:\w+ )?(?:larger|bigger)(?=\W|$)"
+     r"|exceed(?:s|ing)|surpass(?:es|ing)|outgrows"), ("area", True)),
+)  # fmt: skip
+_SIZES = [(re.compile(rf"\b(?:{cue})\b"), what) for cue, what in _SIZE_CUES]
 #: Two of them in one question ask for two objects.
 _BOTH = (
     (re.compile(r"\b(?:largest|biggest)\b"), "large"),
