@@ -15,10 +15,11 @@ Printed for each row: the mean over seeds, its difference to "real" with a 95 % 
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -31,10 +32,13 @@ from rsvlm.data_engine.sources import pasted, synth, vhr10
 from rsvlm.data_engine.writer import image_path
 from rsvlm.labels import OBJECTS
 from rsvlm.models.finder import RegionFinder
-from rsvlm.samples import Sample, Target, read_samples, stamped
+from rsvlm.samples import Target, read_samples, stamped
 from rsvlm.training.calibrate import Judged, judge, mean_precision
 from rsvlm.training.region_recipe import RegionRecipe
 from rsvlm.training.regions import train_regions
+
+#: The candidates of one picture, as JSON: the fields of :class:`Judged`.
+Row = dict[str, list[Any]]
 
 #: Row -> kinds of pictures that are added to the real ones.
 ROWS: dict[str, tuple[str, ...]] = {
@@ -172,56 +176,46 @@ def train(row: str, given: argparse.Namespace, seed: int, folder: Path) -> Path:
     return run
 
 
-def measure(run: Path, folder: Path) -> list[dict[str, list[float]]]:
+def measure(run: Path, folder: Path) -> list[Row]:
     """Return the judged candidates of each validation picture, kept beside the run."""
     path = run / "judged.json"
     if not path.is_file():
         finder = RegionFinder.load(run)
         samples = [s for s in read_samples(folder / "val.jsonl") if s.task == "detect"]
-        rows = [_row(judge(finder, [sample], folder), sample) for sample in samples]
+        rows = [_row(judge(finder, [sample], folder)) for sample in samples]
         path.write_text(json.dumps(rows) + "\n", encoding="utf-8")
-    found: list[dict[str, list[float]]] = json.loads(path.read_text(encoding="utf-8"))
+    found: list[Row] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def _row(judged: Judged, sample: Sample) -> dict[str, list[float]]:
-    names = "scores", "right", "kinds", "totals", "best", "present"
-    return {name: getattr(judged, name).tolist() for name in names}
+def _row(judged: Judged) -> Row:
+    return {
+        field.name: getattr(judged, field.name).tolist() for field in fields(judged)
+    }
 
 
-def together(rows: Sequence[dict[str, list[float]]]) -> Judged:
-    """Return the candidates of pictures as one."""
-
-    def joined(name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        return np.concatenate([np.array(row[name], float) for row in rows])
-
-    return Judged(
-        joined("scores"),
-        joined("right"),
-        joined("kinds").astype(np.int64),
-        np.sum([row["totals"] for row in rows], 0, dtype=np.int64),
-        joined("best"),
-        joined("present"),
+def together(rows: Sequence[Row]) -> Judged:
+    """Return the candidates of pictures, a row each, as one."""
+    objects = np.array([row["objects"][0] for row in rows], np.int64)
+    pairs = [
+        np.array(row["pairs"], np.int64) + number * objects.shape[1]
+        for number, row in enumerate(rows)
+    ]
+    scores, right = (
+        np.concatenate([np.array(row[name], float) for row in rows])
+        for name in ("scores", "right")
     )
+    return Judged(scores, right, np.concatenate(pairs), objects)
 
 
 def of_class(judged: Judged, kind: int) -> float:
     """Return the average precision of one class."""
-    alone = np.zeros_like(judged.totals)
-    alone[kind] = judged.totals[kind]
-    return mean_precision(
-        Judged(
-            judged.scores,
-            judged.right,
-            judged.kinds,
-            alone,
-            judged.best,
-            judged.present,
-        )
-    )
+    alone = np.zeros_like(judged.objects)
+    alone[:, kind] = judged.objects[:, kind]
+    return mean_precision(replace(judged, objects=alone))
 
 
-def report(found: dict[str, list[list[dict[str, list[float]]]]]) -> None:
+def report(found: dict[str, list[list[Row]]]) -> None:
     """Print the table of all rows; ``found`` holds judged pictures by row and seed."""
     rng = np.random.default_rng(0)
     # Pieces of one picture succeed and fail together.
@@ -230,7 +224,7 @@ def report(found: dict[str, list[list[dict[str, list[float]]]]]) -> None:
     lots.insert(0, list(range(count)))
     lots = [[PIECES * i + n for i in lot for n in range(PIECES)] for lot in lots]
 
-    def means(seeds: Sequence[Sequence[dict[str, list[float]]]]) -> list[float]:
+    def means(seeds: Sequence[Sequence[Row]]) -> list[float]:
         return [
             float(
                 np.mean([mean_precision(together([s[i] for i in lot])) for s in seeds])
@@ -272,7 +266,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=80, help="of each kind")
     parser.add_argument("--steps", type=int, default=1440)
     given = parser.parse_args()
-    found: dict[str, list[list[dict[str, list[float]]]]] = {}
+    found: dict[str, list[list[Row]]] = {}
     for seed in given.seeds:
         folder = given.out / f"seed-{seed}" / "data"
         for row in given.rows:

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean as mean
 
 from rsvlm.answer import TraceStep, keep_citations
 from rsvlm.dialects import get_dialect
@@ -245,10 +244,11 @@ class Answerer:
             # "Where is the ship?" takes for granted that there is one: the best
             # candidate is shown, though nobody would count it.
             weak = self._search(state, rasters, kind, options, "named").regions[:1]
-            found = Findings(weak, found.best, found.missed)
+            missed = found.missed - sum(r.confidence for r in weak)
+            found = Findings(weak, found.best, max(missed, 0.0))
         regions = found.regions
         name = state.subject.name if state.subject else None
-        sure = mean([r.confidence for r in regions]) if regions else 1 - found.best
+        sure = self.seeker.sure(found, drawn and state.subject is not None)
         covers = self.seeker.cover_text(state, rasters, regions)
         if covers:
             return Verdict(covers, sure, regions, len(regions))
@@ -283,7 +283,7 @@ class Answerer:
 
         text, found = measured(measure, state, rasters, find)
         taken = found.regions
-        sure = mean([r.confidence for r in taken]) if taken else 1 - found.best
+        sure = self.seeker.sure(found, False)
         count = len(taken) if measure.kind == "density" else None
         return Verdict(text, sure, taken, count)
 

@@ -25,11 +25,13 @@ class Findings:
         regions: In raster pixels, best first.
         best: Confidence of the best candidate, taken or not; 0 without any.
         missed: Expected number of objects among the candidates that were not taken.
+        chosen: Whether the regions are some of several that were found.
     """
 
     regions: tuple[Region, ...]
     best: float
     missed: float = 0.0
+    chosen: bool = False
 
 
 class Finder(Protocol):
@@ -82,6 +84,16 @@ class Refiner(Protocol):
 
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
         """Return the region with its new shape, in raster pixels."""
+        ...
+
+
+@runtime_checkable
+class Granting(Finder, Protocol):
+    """Knows how often it does not find the one thing that a question takes for granted."""
+
+    @property
+    def granted(self) -> float:
+        """Odds that such a thing is none of the candidates."""
         ...
 
 

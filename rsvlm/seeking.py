@@ -7,9 +7,11 @@ that of its training.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Literal
 
-from rsvlm.findings import Finder, Findings, Purpose, Reader, ShapeKind
+from rsvlm.doubts import sure_of_granted
+from rsvlm.findings import Finder, Findings, Granting, Purpose, Reader, ShapeKind
 from rsvlm.focus import RasterPart, kept
 from rsvlm.geometry import HBB, Region
 from rsvlm.labels import COVERS, OBJECTS, is_visible
@@ -189,7 +191,25 @@ class Seeker:
             if about := self._meant(state, rasters[i]):
                 own = chosen(own, about, rasters[i], i, find, state.warnings)
             regions += own
-        return Findings(tuple(regions), found.best, found.missed)
+        fewer = len(regions) < len(found.regions)
+        return Findings(tuple(regions), found.best, found.missed, fewer)
+
+    def sure(self, found: Findings, is_one: bool) -> float:
+        """Return how sure an answer with these regions is.
+
+        Args:
+            found: The regions.
+            is_one: Whether the question takes for granted that there is something.
+        """
+        regions = found.regions
+        if not regions:
+            return 1 - found.best
+        finder = self.finder
+        alone = is_one and len(regions) == 1 and not found.chosen
+        if alone and isinstance(finder, Granting) and regions[0].label in finder.labels:
+            best = regions[0].confidence
+            return sure_of_granted(best, found.missed, finder.granted)
+        return fmean(region.confidence for region in regions)
 
     def _meant(self, state: State, raster: Raster) -> Referring:
         assert state.subject is not None

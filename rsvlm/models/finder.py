@@ -161,6 +161,11 @@ class RegionFinder:
         """Return the least confidence of what is taken for a purpose."""
         return self.settings.cut(purpose)
 
+    @property
+    def granted(self) -> float:
+        """Odds that the one thing a question takes for granted is no candidate."""
+        return self.settings.granted
+
     @cached_property
     def revision(self) -> str:
         """What changes when it would find something else: 24 hexadecimal digits."""

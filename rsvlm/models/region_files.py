@@ -55,6 +55,8 @@ class FinderSettings(BaseModel):
             offset of the label).
         intercept: See ``slope``.
         offsets: Label -> what its scores are worth more or less than those of others.
+        granted: Odds that a thing is not among the candidates though a question takes
+            for granted that there is one; 1 leaves confidences as they are.
         mask_cut: Mask logit above which a pixel belongs to an object.
     """
 
@@ -73,6 +75,7 @@ class FinderSettings(BaseModel):
     slope: float = 1.0
     intercept: float = 0.0
     offsets: dict[str, float] = Field(default_factory=dict)
+    granted: float = Field(1.0, gt=0)
     mask_cut: float = 0.0
 
     def cut(self, purpose: Purpose) -> float:

@@ -29,6 +29,8 @@ FALSE_ALARMS = 0.07
 FLAT = 0.01
 #: How far the offset of a label may be expected to lie from 0; by cross-validation.
 SPREAD = 0.6
+#: Pictures with one object of a label from which the odds of ``granted`` are fitted.
+FEWEST = 10
 #: Least slope of the calibration curve.
 LEAST_SLOPE = 0.05
 
@@ -40,23 +42,37 @@ class Judged:
     Attributes:
         scores: Raw score of every candidate, shape (N,).
         right: Whether it is an object, shape (N,).
-        kinds: Index of the label that it was found for, shape (N,).
-        totals: Number of objects of each label in all pictures, shape (K,).
-        best: Best score of each (picture, label), shape (M,).
-        present: Whether the picture has that label, shape (M,).
+        pairs: Picture and label that it was found for, as an index into the flattened
+            ``objects``, shape (N,).
+        objects: Number of objects of each label in each picture, shape (P, K).
     """
 
     scores: Floats
     right: Floats
-    kinds: NDArray[np.int64]
-    totals: NDArray[np.int64]
-    best: Floats
-    present: Floats
+    pairs: NDArray[np.int64]
+    objects: NDArray[np.int64]
 
     @property
-    def objects(self) -> int:
-        """Number of objects in all pictures."""
-        return int(self.totals.sum())
+    def kinds(self) -> NDArray[np.int64]:
+        """Index of the label that each candidate was found for, shape (N,)."""
+        return np.asarray(self.pairs % self.objects.shape[1], np.int64)
+
+    @property
+    def totals(self) -> NDArray[np.int64]:
+        """Number of objects of each label in all pictures, shape (K,)."""
+        found: NDArray[np.int64] = self.objects.sum(0)
+        return found
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether a picture has a label, of each pair, shape (P * K,)."""
+        return self.objects.ravel() > 0
+
+    def best(self, values: Floats) -> Floats:
+        """Return the greatest value of the candidates of each pair, 0 without any."""
+        found = np.zeros(self.objects.size)
+        np.maximum.at(found, self.pairs, values)
+        return found
 
 
 def judge(
@@ -68,45 +84,38 @@ def judge(
     """Compare the candidates of pictures with their labels."""
     scores: list[float] = []
     right: list[float] = []
-    best: list[float] = []
-    present: list[float] = []
-    kinds: list[int] = []
-    totals = np.zeros(len(finder.settings.labels), np.int64)
+    pairs: list[int] = []
+    labels = finder.settings.labels
+    objects = np.zeros((len(samples), len(labels)), np.int64)
     for number, sample in enumerate(samples, start=1):
         picture = load_picture(folder / sample.images[0].path)
         seen, _ = resize(picture, [], finder.settings.long_side)
         scale = seen.shape[1] / picture.shape[1], seen.shape[0] / picture.shape[0]
-        found, _ = finder.maps(seen, finder.settings.labels)
-        for kind, label in enumerate(finder.settings.labels):
+        found, _ = finder.maps(seen, labels)
+        for kind, label in enumerate(labels):
             truth = [
                 HBB(*target.hbb).scale(*scale)
                 for target in sample.targets
                 if target.label == label
             ]
-            totals[kind] += len(truth)
+            objects[number - 1, kind] = len(truth)
             boxes = [
                 Region(HBB(x0, y0, max(x1, x0), max(y1, y0)), label, item.score)
                 for item in found[kind]
                 for x0, y0, x1, y1 in [item.box]
             ]
-            kept = nms(boxes, OVERLAP)
-            best.append(max((region.confidence for region in kept), default=0.0))
-            present.append(float(bool(truth)))
             free = list(truth)
-            for region in kept:
+            for region in nms(boxes, OVERLAP):
                 match = max(free, key=lambda box: iou(box, region.shape), default=None)
                 hit = match is not None and iou(match, region.shape) >= 0.5
                 if hit and match is not None:
                     free.remove(match)
                 scores.append(region.confidence)
                 right.append(float(hit))
-                kinds.append(kind)
+                pairs.append((number - 1) * len(labels) + kind)
         if number % 10 == 0 or number == len(samples):
             progress(f"calibrating: {number}/{len(samples)}")
-    return Judged(
-        np.array(scores), np.array(right), np.array(kinds, np.int64), totals,
-        np.array(best), np.array(present),
-    )  # fmt: skip
+    return Judged(np.array(scores), np.array(right), np.array(pairs, np.int64), objects)
 
 
 def mean_precision(judged: Judged) -> float:
@@ -131,18 +140,18 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
     labels = len(judged.totals)
     curve = _curve(_logit(judged.scores), judged.right, judged.kinds, labels)
     sure = _confidence(curve, judged.scores, judged.kinds)
-    best = _confidence(curve, judged.best, np.arange(len(judged.best)) % labels)
+    best = judged.best(sure)
     steps = np.linspace(0.02, 0.98, 97)
     taken = [sure >= step for step in steps]
     hits = np.array([judged.right[mask].sum() for mask in taken])
     number = np.array([max(mask.sum(), 1) for mask in taken])
-    f1 = 2 * hits / (number + judged.objects)
+    f1 = 2 * hits / (number + judged.objects.sum())
     # Of probabilities the best cut for F1 is half of the best F1: steadier than the
     # step that few pictures favour. A head that is never right draws little.
     strictest = float(_confidence(curve[:2], np.array([0.9]), np.zeros(1, int))[0])
     locate = float(f1.max()) / 2 if hits.any() else strictest
     presence = named = locate
-    yes = judged.present > 0
+    yes = judged.present
     if yes.any() and not yes.all():  # else there is nothing to weigh
         alarms = np.array([(best[~yes] >= s).mean() for s in steps])
         right = np.array([(best[yes] >= s).mean() for s in steps]) + 1 - alarms
@@ -163,10 +172,33 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
         "slope": float(curve[0]),
         "intercept": float(curve[1]),
         "offsets": dict(zip(settings.labels, offsets, strict=False)),
+        "granted": _granted(judged, sure),
         # Rounded down: what lies on the cut is taken.
         "cuts": {name: float(np.floor(1e4 * cut) / 1e4) for name, cut in cuts.items()},
     }
     return FinderSettings.model_validate(settings.model_dump() | update)
+
+
+def _granted(judged: Judged, sure: Floats) -> float:
+    """Return the odds that the one object a question takes for granted is not found.
+
+    Of all pictures with one object of a label, :func:`rsvlm.doubts.sure_of_granted` fits
+    best with it; 1 where there are few.
+    """
+    pairs = np.arange(judged.objects.size)
+    best = judged.best(sure)
+    rest = np.zeros(len(best))
+    np.add.at(rest, judged.pairs, sure)
+    rest -= best
+    hit = judged.best(np.where(sure >= best[judged.pairs], judged.right, 0.0))
+    one = pairs[(judged.objects.ravel() == 1) & (best > 0)]
+    if len(one) < FEWEST:
+        return 1.0
+    odds = best[one] / (1 - best[one]).clip(1e-6)
+    steps = np.geomspace(0.01, 1, 61)
+    chances = odds / (odds + rest[one] + steps[:, None])
+    fits = np.where(hit[one] > 0, np.log(chances), np.log1p(-chances)).sum(1)
+    return round(float(steps[np.argmax(fits)]), 3)
 
 
 def _logit(scores: Floats) -> Floats:

@@ -12,10 +12,12 @@ from PIL import Image
 from rsvlm.assistant import Assistant
 from rsvlm.engines.base import Capabilities
 from rsvlm.engines.stub import StubEngine
-from rsvlm.findings import ShapeKind
+from rsvlm.findings import Findings, ShapeKind
+from rsvlm.geometry import HBB, Region
 from rsvlm.messages import Generation
 from rsvlm.raster import Raster
 from rsvlm.render import View
+from rsvlm.seeking import Seeker
 from tests.rsvlm.test_scenes import Colours
 
 QUESTION = "Which of these classes does the image show: forest, farmland, parking lot?"
@@ -115,3 +117,32 @@ def test_a_reply_has_room_for_the_shape_that_is_wanted(
     with Raster.open(image) as raster:
         Assistant(engine).ask([raster], "Where is the ship?", "ground", shape=shape)
     assert engine.most == tokens
+
+
+class Granted:
+    """A finder that misses one ship in eleven that is taken for granted."""
+
+    labels, side, granted = ("ship",), 448, 0.1
+
+    def find(self, *args: object) -> Findings:
+        raise NotImplementedError
+
+
+def of(*sure: float, label: str = "ship") -> tuple[Region, ...]:
+    return tuple(Region(HBB(0, 0, 9, 9), label, value) for value in sure)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_one", "expected"),
+    [
+        (Findings(of(0.5), 0.5, 0.15), True, 0.8),  # odds 1 against .15 + .1
+        (Findings(of(0.5), 0.5, 0.15), False, 0.5),
+        (Findings(of(0.5), 0.5, 0.15, chosen=True), True, 0.5),
+        (Findings(of(0.5, label="water"), 0.5, 0.15), True, 0.5),
+        (Findings(of(0.9, 0.5), 0.9, 0.1), True, 0.7),
+        (Findings((), 0.2), True, 0.8),
+    ],
+)
+def test_how_sure_regions_are(found: Findings, is_one: bool, expected: float) -> None:
+    """One thing that is taken for granted is surer than what it looks like tells."""
+    assert Seeker(Granted(), None).sure(found, is_one) == pytest.approx(expected)
