@@ -2,37 +2,41 @@
 
 A sentence encoder puts the question near sentences of its meaning; a linear map from
 its vector to the purposes, fitted to the examples by least squares, says which one is
-meant, or that it is none. Only questions that suppose something, and that name no known
-object, are likened at all: "where is the church?" asks for a thing, not for a purpose.
+meant, or that it is none. Only questions that name no known object are likened at all.
 """
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.questions import plain
+from rsvlm.cache import cache_folder
+from rsvlm.errors import AssetError
+from rsvlm.questions import options, plain
 from rsvlm.reasons import PURPOSES, Purpose, is_fact
 from rsvlm.reasons_examples import EXAMPLES, OTHER
+from rsvlm.referring_cues import labels_in
 from rsvlm.subjects import subject
 
 #: Texts to unit vectors, shape (B, D).
 Vectors = Callable[[Sequence[str]], NDArray[np.float32]]
 
-#: Weight of a small map against a fit that is exact; chosen on validation wordings.
-RIDGE = 0.03
-#: How much more a purpose must be meant than none.
-MARGIN = 0.03
+#: Weight of a small map against a fit that is exact, and how much more a purpose must be
+#: meant than none: chosen by halves of the examples (docs/log.md).
+RIDGE, MARGIN = 0.1, 0.2
+#: Sentences that are encoded at once.
+BATCH = 64
 
 #: How a question or an order asks for something that is not named.
 _ASKS = re.compile(
-    r"\b(?:where|which|what|how (?:would|could))\b|^(?:segment|find|show|locate|mark"
-    r"|outline|point|pick|choose|select|suggest|highlight|identify|give)\b"
-)
-_SUPPOSES = re.compile(
-    r"\b(?:could|would|might|may|should|can|needs?|has|have|suits?|likely|lets?|wants?"
-    r"|does|do)\b"
+    r"\b(?:where|which|what|whatever|whichever|(?:any|some)(?:thing|where|body)"
+    r"|how (?:would|could|can))\b|^(?:segment|find|show|locate|mark|outline|point|pick"
+    r"|choose|select|suggest|highlight|identify|give|trace|delineate|draw|map|shade|spot)\b"
 )
 #: What is there, and which of a list it is: no purpose.
 _PLAIN = re.compile(
@@ -40,6 +44,8 @@ _PLAIN = re.compile(
     r"|visible|shown|find out)\b|\bone of\b|\bwhat share\b"
     r"|^(?:where|what|which \w+)(?: else)? (?:is|are|was|were) "
     r"(?:the|this|that|these|it|in|there|on)\b"
+    r"|\b(?:which|what) (?:class|classes|numbers?|letters?|pixels|quadrant|direction|side"
+    r"|model)\b|^what (?:is|lies|stands|comes) (?:next|beside|adjacent|between|after)\b"
 )
 
 
@@ -52,9 +58,9 @@ def may_be_likened(question: str) -> bool:
     False
     """
     text = plain(question)
-    if is_fact(text) or _PLAIN.search(text):
+    if is_fact(text) or _PLAIN.search(text) or len(options(question)) > 1:
         return False
-    if not (_ASKS.search(text) and _SUPPOSES.search(text)):
+    if not _ASKS.search(text):
         return False
     named = subject(question)
     return named is None or named.label is None
@@ -79,14 +85,50 @@ def likened(
     best = int(scores[:-1].argmax())
     if scores[best] - scores[-1] < MARGIN:
         return None
-    return next(known for known in PURPOSES if known.name == keys[best])
+    found = next(known for known in PURPOSES if known.name == keys[best])
+    # "The tennis court's fence" is no question for where to play.
+    return None if labels_in(plain(question)) & set(found.labels) else found
 
 
 def _weights(vectors: Vectors) -> NDArray[np.float64]:
-    """Return the map from a vector to the purposes and, last, to none of them."""
+    """Return the map from a vector to the purposes and, last, to none of them.
+
+    It is kept in the cache: 800 sentences take seconds to encode. Their words and what
+    the encoder makes of one of them name the file.
+    """
     texts = [*EXAMPLES.values(), OTHER]
+    key = sha256(repr((texts, RIDGE)).encode())
+    key.update(vectors([OTHER[0]]).round(2).astype(np.float32).tobytes())
+    name = f"{key.hexdigest()[:24]}.npy"
+    with suppress(AssetError, OSError, ValueError):
+        known: NDArray[np.float64] = np.load(cache_folder() / "purposes" / name)
+        return known
+    found = _fitted(texts, vectors)
+    with suppress(AssetError, OSError):  # no room costs time, and nothing else
+        _keep(found, cache_folder() / "purposes" / name)
+    return found
+
+
+def _keep(weights: NDArray[np.float64], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}-{uuid4().hex}.npy")
+    try:
+        np.save(draft, weights)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _fitted(texts: Sequence[Sequence[str]], vectors: Vectors) -> NDArray[np.float64]:
+    """Return the least-squares map from vectors of texts to their groups."""
     kinds = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
-    known = vectors([text for group in texts for text in group]).astype(float)
+    flat = [text for group in texts for text in group]
+    # Long ones together: a batch is padded to its longest.
+    order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
+    known = np.zeros((len(flat), vectors(flat[:1]).shape[1]))
+    for start in range(0, len(order), BATCH):
+        part = order[start : start + BATCH]
+        known[part] = vectors([flat[i] for i in part])
     # Each kind weighs the same in all, so that the many of OTHER do not win.
     even = 1 / np.sqrt(np.bincount(kinds))[kinds][:, None]
     inputs, wanted = known * even, np.eye(len(texts))[kinds] * even

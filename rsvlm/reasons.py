@@ -58,7 +58,8 @@ PURPOSES = (
         "land",
         rf"""(?:helicopters?|rotorcraft|drones?)(?:{_GAP}|_)(?:land(?:ing)?|set_down
         |put_down|touch_down|come_down)|(?:land(?:ing)?|set(?:ting)?|put(?:ting)?){_GAP}
-        (?:helicopters?|drones?)|for_an?_(?:helicopter|drone)|helipads?|emergency_landing""",
+        (?:helicopters?|drones?)|for_an?_(?:helicopter|drone)|helipads?|emergency_landing|parachut\w+|paraglid\w+
+        |air_ambulance|medevac|chinooks?|hot_air_balloon|(?:airdrop|air_drop)\w*""",
         "ground track field",
         "baseball diamond",
         "grassland",
@@ -66,35 +67,45 @@ PURPOSES = (
     ),
     _purpose(
         "moor",
-        rf"""(?:moor|berth|dock)(?:_an?|_the|_my|_our)?_(?:\w+)
+        rf"""(?<!the_)(?<!a_)(?:moor|berth|dock)(?!_(?:in|at|of|on|by|down|next|near|nearest|that
+        |which|beside)\b)(?:_an?|_the|_my|_our)?_(?:\w+)
         |(?:moored|berthed|docked)(?!_(?:ships?|boats?|vessels?))
         |berths?|tie[ds]?_up|tie_(?:an?|the|my)_\w+_up|go_ashore
         |(?:boats?|ships?|vessels?)_dock|(?:un)?load(?:ed|ing)?{_GAP}(?:ships?|vessels?)
-        |(?:ships?|vessels?)(?:_(?:could|can|would|might))?_(?:be_)?(?:un)?load(?:ed|ing)?|cruise_passengers""",
+        |(?:ships?|vessels?)(?:_(?:could|can|would|might))?_(?:be_)?(?:un)?load(?:ed|ing)?|cruise_passengers
+        |stevedores?|dock_?workers?|come_alongside|quayside|gangways?|moor(?:ed|ing)?_(?:up|here)
+        |cargo_(?:comes?|is_(?:brought|taken))_ashore""",
         "harbor",
     ),
     _purpose(
         "fuel",
         rf"""{_STORED}{_GAP}{_FUEL}|{_FUEL}(?:{_GAP}|_){_STORED}|fuel_depot
-        |(?:explode|fill_up){_GAP}(?:fire|oil|fuel)|tank_farm""",
+        |(?:explode|fill_up){_GAP}(?:fire|oil|fuel)|tank_farm|kerosene|gasoline|petroleum|crude_oil
+        |hydrocarbons?|liquid_fuels?|refinery_products?""",
         "storage tank",
     ),
     _purpose(
         "fly",
         r"""take_off|can_fly|could_fly|able_to_fly|runway|wings|pilots?|through_the_air
-        |by_air|air_traffic|(?:planes|airplanes|aircraft)_park""",
+        |by_air|air_traffic|(?:planes|airplanes|aircraft)_park|cockpits?|fuselages?|tail_(?:fins?
+        |numbers?)|cabin_(?:crew|attendants?)|black_box(?:es)?|airborne|through_the_(?:sky|clouds)
+        |defy_gravity|air_travel|jet_engines?""",
         "airplane",
     ),
     _purpose(
         "sail",
         r"""floats?|sail(?:s|ing)?|captain|over_(?:the_)?seas?|by_sea|on_(?:the_)?water
-        |coast_guard|(?:would|could|might)_sink|crew_of_sailors""",
+        |coast_guard|(?:would|could|might)_sink|crew_of_sailors|rudders?|hulls?|lifebuoys?|lifeboats?
+        |ais|shipping_lanes?|seaworthy|put_to_sea|(?:drop|weigh|lower)\w*_anchor
+        |anchor_being_dropped|at_sea""",
         "ship",
     ),
     _purpose(
         "drive",
         r"""drive_away|red_light|licen[cs]e_plates?|traffic_jam|drivers?|mechanics?
-        |parking_space|on_(?:four_)?wheels|four_wheels""",
+        |parking_space|on_(?:four_)?wheels|four_wheels|steering_wheels?|exhaust(?:_fumes)?|tyres?|tires?
+        |valet|toll_booth|seat_?belts?|commuters?|road_users?|number_plates?|traffic_warden
+        |windscreens?|windshields?|chauffeurs?|motorists?|roadworthy""",
         "vehicle",
     ),
     _purpose(
@@ -102,32 +113,39 @@ PURPOSES = (
         rf"""(?:cross|get_(?:across|over)|pass(?:es)?_over|reach|walk_over|spans?|joins?
         |link|links|connects?)(?:_the|_an?|_both|_two){{0,2}}_{_BANK}
         |(?:cross|get|go){_GAP}to_the_other_(?:side|bank|shore)|pass(?:es)?_over
-        |over_the_(?:river|canal|stream|valley)|without_getting_wet""",
+        |over_the_(?:river|canal|stream|valley)|without_getting_wet|girders?|(?:other|opposite|far)
+        _(?:side|bank|shore)|(?:both|two)(?:_river)?_banks|dry_feet|dry-?shod|(?:boats?|barges?
+        |ships?|stream|river|water)(?:_\w+){{0,3}}_(?:beneath|below|underneath|under_(?:it|them))""",
         "bridge",
     ),
     _purpose(
         "tennis",
         r"""rackets?|racquets?|forehand|backhand|wimbledon|tennis(?!_courts?)|doubles|serves?_and_
-        volleys?|net(?:_is)?_stretched""",
+        volleys?|net(?:_is)?_stretched|deuce|singles|racket_sports?|strung_rackets?|fuzzy|yellow_ball
+        |games,?_sets?|best_of_three_sets|over_(?:a|the)_net|grand_slam""",
         "tennis court",
     ),
     _purpose(
         "baseball",
         r"""home_runs?|pitchers?|batters?|innings|umpires?|(?:baseball|softball)(?!_(?:fields?|diamonds?))|home_plate
         |steal_a_base|(?:bat|glove)_and(?:_an?)?_(?:ball|bat|glove)|bat_(?:is_)?swung
-        |swing_a_bat|bases_loaded""",
+        |swing_a_bat|bases_loaded|shortstops?|outfielders?|infielders?|dugouts?|foul_(?:balls?|lines?)
+        |seventh-?_?inning|curve_?balls?|pitcher's|first_base|bat-and-ball|run(?:_the)?_bases|catcher""",
         "baseball diamond",
     ),
     _purpose(
         "basketball",
         r"""slam_dunks?|dunk|dribbl\w+|hoops?|free_throws?|three-?_?pointers?|basketball(?!_courts?)
-        |through_(?:a|the)_(?:ring|basket)|shoot_baskets|tall_players""",
+        |through_(?:a|the)_(?:ring|basket)|shoot_baskets|tall_players|backboards?|lay-?_?ups?|rebounds?
+        |alley-?_?oops?|point_guards?|three-?_?point_line|street_?ball|three-on-three|nba
+        |(?:at|into)_(?:the_)?baskets?""",
         "basketball court",
     ),
     _purpose(
         "run",
-        r"""laps?|sprint\w*|relay|hurdles?|sports_day|athletes?|athletics|jog|jogging
-        |runners?|go_for_a_run|run_a_race|intervals|marathon|track_and_field""",
+        r"""laps?|sprint\w*|relay|hurdles?|sports_day|athletes?|athletics(?!_(?:tracks?|fields?))|jog|jogging
+        |runners?|go_for_a_run|run_a_race|intervals|marathon|track_and_field|pole_vault\w*|javelins?
+        |shot-?_?put\w*|stopwatch|\d+0_met(?:re|er)s|starting_blocks|long_jump|discus|decathlon|batons?""",
         "ground track field",
     ),
     _purpose(
@@ -136,33 +154,39 @@ PURPOSES = (
         (?:_[\w'-]+){0,4}_?(?:flood\w*|inundat\w*|high_water)
         |flood\w*(?:_[\w'-]+){0,3}_(?:first|risk|danger|warning)|flood-?_?prone
         |flood_(?:risk|hazard|danger|warning)|sandbags|high_water|rising_(?:river|water)|lies_low
-        |water_(?:rose|rises)|cellars_fill""",
+        |water_(?:rose|rises)|cellars_fill|rising_(?:sea|tide|level)|sea_level|overflow\w*
+        |burst(?:s|ing)?_its_banks|banks_(?:burst|break)|dam_(?:failure|break|burst)|storm_surge
+        |levees?|dykes?|dikes?|submerge\w*""",
         "water",
         beside=True,
     ),
     _purpose(
         "swim",
         r"""swim(?:mers?|ming)?(?!_pools?)|fish(?:_\w+)?_live|go_fishing|cast_a_net|bath(?:e|ing)|divers?
-        |kayak\w*|always_wet|boats?_go""",
+        |kayak\w*|always_wet|boats?_go|canoe\w*|paddl\w+|swimming_trunks|plankton|eels?|fishing_(?:line|rod)s?
+        |anglers?|snorkel\w*|cool_off|mirrors?_the_sky""",
         "water",
     ),
     _purpose(
         "live",
         r"""people_live|inhabitants|residents|earthquakes?|power_cut|mail|houses_stand
-        |(?:ground_is|is_the_ground)_sealed|hottest|streets_and_houses|census""",
+        |(?:ground_is|is_the_ground)_sealed|hottest|streets_and_houses|census|households?|settlements?
+        |population_density|densely_(?:populated|built)|human_activity|families|rush_hour|heat_island""",
         "built-up land",
     ),
     _purpose(
         "grow",
         r"""graz(?:e|ing)|plants?_grow|shade_under|birds?(?:_\w+)?_nest|nest|carbon
-        |botanists?|green_in_(?:spring|summer)|pollen|wildlife|habitats?""",
+        |botanists?|green_in_(?:spring|summer)|pollen|wildlife|habitats?|chlorophyll|photosynthe\w+
+        |(?:high|highest)_ndvi|lungs_of|leaves|canopy|give_shade|autumn""",
         "vegetation",
     ),
     _purpose(
         "build",
         rf"""solar_(?:panels?|farm|park)|raise_dust|dust_storms?|soil_is_open|erosion
         |{_BUILD}{_GAP}without_(?:clearing|felling|cutting)|desert|water_is_lacking
-        |is_water_lacking|is_the_soil_open""",
+        |is_water_lacking|is_the_soil_open|photovoltaic\w*|gull(?:y|ies)|dust_cloud|cloud_of_dust
+        |nothing_grows|barren|sand_?storms?|land-?_?restoration|cleared_for""",
         "bare or dry ground",
     ),
 )
@@ -172,8 +196,8 @@ _ASKS = re.compile(
     r"^(?:where|which|what (?:here|could|would|can|might|needs?|is there|has|have"
     r"|floats|runs|spans|joins|takes|holds)\b|from where|how (?:would|could|can)\b"
     r"|(?:segment|find|show|locate|mark|outline|point|pick|choose|select|suggest"
-    r"|highlight|identify|give)\b)"
-    r"|\bwhere\b"
+    r"|highlight|identify|give|trace|delineate|draw|map|shade|spot)\b)"
+    r"|\b(?:where|whatever|whichever|(?:any|some)(?:thing|where))\b"
 )
 #: Facts about what a purpose names, which no place answers.
 _FACT = re.compile(r"^(?:how (?:many|much|long|far)|why|when|who)\b")

@@ -1,8 +1,15 @@
 """Sentences that show what each purpose of :mod:`rsvlm.reasons` is about.
 
 A question is likened to them by a sentence encoder (:mod:`rsvlm.likening`), so they need
-no word in common with it. ``OTHER`` holds questions that no purpose answers.
+no word in common with it. ``OTHER`` holds questions that no purpose answers. The
+sentences of ``reasons_sentences.toml`` are added to both.
 """
+
+import tomllib
+from pathlib import Path
+
+_FILE = Path(__file__).with_name("reasons_sentences.toml")
+_SENTENCES: dict[str, list[str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 #: Purpose -> wordings, which are those of the training data as well.
 QUESTIONS: dict[str, tuple[str, ...]] = {
@@ -219,7 +226,10 @@ _MORE: dict[str, tuple[str, ...]] = {
 }
 
 #: Purpose -> all that is about it.
-EXAMPLES = {name: QUESTIONS.get(name, ()) + more for name, more in _MORE.items()}
+EXAMPLES = {
+    name: (*QUESTIONS.get(name, ()), *more, *_SENTENCES[name])
+    for name, more in _MORE.items()
+}
 
 OTHER: tuple[str, ...] = (
     "Where was this picture taken?",
@@ -264,4 +274,5 @@ OTHER: tuple[str, ...] = (
     "Where is the border of the country?",
     "What share of the image is covered?",
     "Which of these does the image belong to?",
+    *_SENTENCES["other"],
 )

@@ -1,6 +1,7 @@
 """Purposes are understood in words that no pattern knows, by their meaning."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,12 @@ def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.asarray(found / np.maximum(norms, 1e-6), np.float32)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fitted in a test is not kept for others; assets stay where they are."""
+    monkeypatch.setattr("rsvlm.likening.cache_folder", lambda: tmp_path)
+
+
 def test_every_example_belongs_to_a_purpose() -> None:
     assert set(EXAMPLES) == {known.name for known in PURPOSES} - {"airport"}
     texts = [text for group in (*EXAMPLES.values(), OTHER) for text in group]
@@ -37,7 +44,7 @@ def test_examples_are_not_what_is_measured() -> None:
 
 
 def test_the_nearest_purpose_is_meant_if_it_can_be_served() -> None:
-    question = "Where would I serve with rackets over a net?"
+    question = "Where would I need rackets for doubles?"
     found = likened(question, vectors)
     assert found is not None
     assert found.labels == ("tennis court",)
@@ -61,6 +68,36 @@ def test_the_nearest_purpose_is_meant_if_it_can_be_served() -> None:
 def test_what_asks_for_no_purpose_is_left_alone(question: str) -> None:
     assert not may_be_likened(question)
     assert likened(question, vectors) is None
+
+
+def test_what_was_fitted_is_kept_until_texts_or_encoder_change(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def counting(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.append(len(texts))
+        return vectors(texts)
+
+    question = "Where would I need rackets for doubles?"
+    first = likened(question, counting)
+    assert sum(asked) > 700
+    (kept,) = (tmp_path / "purposes").iterdir()
+    asked.clear()
+    assert likened(question, counting) == first
+    assert asked == [1, 1]  # the probe and the question
+    likened(question, lambda texts: counting(texts)[:, ::-1])
+    assert len(list((tmp_path / "purposes").iterdir())) == 2
+    kept.write_bytes(b"damaged")
+    assert likened(question, counting) == first
+
+
+def test_without_a_cache_it_is_fitted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    monkeypatch.setattr("rsvlm.likening.cache_folder", lambda: taken)
+    found = likened("Where would I need rackets for doubles?", vectors)
+    assert found is not None
 
 
 @pytest.mark.parametrize("question", ["Where could one land by parachute?", "What here might have a keel?"])  # fmt: skip
