@@ -170,7 +170,7 @@ def test_a_view_is_square_and_shows_the_object(
     made: tuple[NDArray[np.uint8], Item], side: int, seed: int
 ) -> None:
     picture, item = made
-    view, inside = place(picture, [item], side, np.random.default_rng(seed))
+    view, inside = place(picture, [item], side, side, np.random.default_rng(seed))
     assert view.shape == (side, side, 3)
     for found in inside:
         x0, y0, x1, y1 = found.hbb
@@ -179,6 +179,25 @@ def test_a_view_is_square_and_shows_the_object(
         if min(x1 - x0, y1 - y0) > 3 * side / min(picture.shape[:2]):
             inner = view[int(y0) + 2 : int(y1) - 1, int(x0) + 2 : int(x1) - 1]
             assert inner.size == 0 or inner.mean() > 150
+
+
+def test_a_window_shows_objects_as_large_as_a_whole_view() -> None:
+    """A window of half the side cuts, and does not shrink, what a view shows."""
+    ring = np.array([[36, 34], [44, 34], [44, 46], [36, 46]], float)
+    picture = np.zeros((80, 80, 3), np.uint8)
+    compared = 0
+    for seed in range(60):
+        sizes = []
+        for side in (80, 40):
+            rng = np.random.default_rng(seed)
+            _, inside = place(picture, [Item("ship", (ring,))], side, 80, rng)
+            boxes = [found.hbb for found in inside]
+            clear = [b for b in boxes if min(b[:2]) > 1 and max(b[2:]) < side - 1]
+            sizes += [sorted((b[2] - b[0], b[3] - b[1])) for b in clear]
+        if len(sizes) == 2:
+            compared += 1
+            assert np.allclose(*sizes, rtol=0.05, atol=0.5)
+    assert compared > 10
 
 
 def test_one_matrix_changes_all_colours() -> None:

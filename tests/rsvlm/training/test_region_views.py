@@ -168,6 +168,16 @@ def test_what_is_shown_lies_on_objects_of_the_label(views: RegionViews) -> None:
     assert (under[shown] > 0.3).all()
 
 
+def test_windows_of_pictures_cost_less(views: RegionViews) -> None:
+    """The encoder learns from 4 x 4 patches, and is checked on whole pictures."""
+    views.recipe = views.recipe.model_copy(update={"view": 56})
+    batch = views.batch(Draw(0, 0, (0, 1, len(views) - 1)))  # the last one a mosaic
+    assert batch["picture"].shape == (3, 56, 56, 3)
+    assert batch["heat"].shape[2:] == batch["prompts"].shape[2:] == (8, 8)
+    assert batch["mask"].shape[2:] == (16, 16)
+    assert views.plain([0])["picture"].shape == (1, 112, 112, 3)
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_workers_change_nothing(views: RegionViews) -> None:
     todo = draws(order_of(views), 3, range(1))
