@@ -121,7 +121,7 @@ PURPOSES = (
     _purpose(
         "tennis",
         r"""rackets?|racquets?|forehand|backhand|wimbledon|tennis(?!_courts?)|doubles|serves?_and_
-        volleys?|net(?:_is)?_stretched|deuce|singles|racket_sports?|strung_rackets?|fuzzy|yellow_ball
+        volleys?|net(?:_is)?_stretched|deuce|singles|racket_sports?|strung_rackets?|yellow_ball
         |games,?_sets?|best_of_three_sets|over_(?:a|the)_net|grand_slam""",
         "tennis court",
     ),
@@ -178,7 +178,7 @@ PURPOSES = (
         "grow",
         r"""graz(?:e|ing)|plants?_grow|shade_under|birds?(?:_\w+)?_nest|nest|carbon
         |botanists?|green_in_(?:spring|summer)|pollen|wildlife|habitats?|chlorophyll|photosynthe\w+
-        |(?:high|highest)_ndvi|lungs_of|leaves|canopy|give_shade|autumn""",
+        |(?:high|highest)_ndvi|lungs_of|canopy|give_shade""",
         "vegetation",
     ),
     _purpose(
