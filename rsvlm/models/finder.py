@@ -302,9 +302,25 @@ class RegionFinder:
         return largest.min_area_obb() if shape == "obb" else largest
 
     def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
-        """Return the pixels of an object: mask logits above the cut in its box.
+        """Return the pixels of an object: mask logits above the cut in its box."""
+        values, x0, y0 = self.logits_in(box, logits, width, height)
+        array = (values > self.settings.mask_cut).numpy()
+        if array.sum() < 0.05 * array.size:
+            return None
+        return Mask.from_array(array, x0, y0)
+
+    def logits_in(
+        self, box: HBB, logits: Tensor, width: int, height: int
+    ) -> tuple[Tensor, int, int]:
+        """Return the mask logits of the pixels of a box, and its first pixel.
 
         The box is widened by a pixel alone: more would take in parts of neighbours.
+
+        Args:
+            box: In px of the view.
+            logits: Of one description, shape (4h, 4w) for patches of h rows, w columns.
+            width: Columns of the view, px.
+            height: Rows of the view, px.
         """
         step = patch_size(self.encoder) / MASK_FACTOR
         x0, y0 = max(int(box.x0) - 1, 0), max(int(box.y0) - 1, 0)
@@ -316,7 +332,4 @@ class RegionFinder:
         values = nn.functional.grid_sample(
             logits[None, None], grid.float(), padding_mode="border", align_corners=False
         )
-        array = (values[0, 0] > self.settings.mask_cut).numpy()
-        if array.sum() < 0.05 * array.size:
-            return None
-        return Mask.from_array(array, x0, y0)
+        return values[0, 0], x0, y0

@@ -21,6 +21,7 @@ from rsvlm.models.region_files import HEAD_FILE, save_settings, save_weights
 from rsvlm.samples import Sample
 from rsvlm.training.average import Average
 from rsvlm.training.calibrate import fit, judge, mean_precision
+from rsvlm.training.calibrate_masks import fit_mask_cut
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.images import write_train_images
 from rsvlm.training.loader import Waited
@@ -169,7 +170,10 @@ def train_regions(
         finder = RegionFinder.load(out, None if settings.lora else model.encoder)
         judged = judge(finder.to(accelerator.device), sets["val"], data, progress)
         settings = fit(settings, judged)
+        cut, overlap = fit_mask_cut(finder, sets["val"], data)
+        settings = settings.model_copy(update={"mask_cut": cut})
         save_settings(settings, out)
+        progress(f"masks: IoU {overlap:.3f} with a cut of {cut:g}")
         log.add(calibration=settings.model_dump(mode="json"))
     log.close()
     return out / HEAD_FILE
