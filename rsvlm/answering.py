@@ -110,15 +110,15 @@ class Answerer:
             return chosen
         sought &= state.subject is None or self.seeker.can_seek(state, rasters)
         kind = kind_of(state, options)
-        if sought and state.task.name in REGION_TASKS:
-            return self._regions(state, rasters, kind, options)  # words add nothing
+        if sought:  # words add nothing: see docs/log.md
+            regions = state.task.name in REGION_TASKS
+            judge = self._regions if regions else self._presence
+            return judge(state, rasters, kind, options)
         reply, generation = self.generate(state, options)
         chosen = self._choice(state, doubtful, (reply, generation))
         if chosen:
             return chosen
         confidence = generation.certainty * (GUESS if doubtful else 1.0)
-        if sought:
-            return self._presence(state, rasters, reply, confidence, kind, options)
         return self._text(state, rasters, reply, confidence, options)
 
     # what can be asked
@@ -340,26 +340,14 @@ class Answerer:
         self,
         state: State,
         rasters: Sequence[Raster],
-        reply: Reply,
-        confidence: float,
         shape: ShapeKind,
         options: Options,
     ) -> Verdict:
-        """Answer yes or no by what is found; the engine's own word makes it surer."""
+        """Answer yes or no by what is found."""
         found = self._search(state, rasters, shape, options, "presence")
         taken = found.regions
         name = state.subject.name if state.subject else "object"
         sure = found.best if taken else 1 - found.best
-        says_yes = reply.text.lower().startswith("yes")
-        if says_yes == bool(taken):
-            sure = 1 - (1 - sure) * (1 - 0.5 * confidence)
-        elif reply.text.lower().startswith(("yes", "no")):
-            sure *= 1 - 0.5 * confidence
-            word = "yes" if says_yes else "no"
-            state.warnings.append(
-                f"The language model alone would answer {word!r}; the answer follows "
-                "what was found in the image."
-            )
         text = self.seeker.cover_text(state, rasters, taken)
         text = f"{'Yes' if taken else 'No'}: {text}" if text else ""
         return Verdict(text or presence_text(len(taken), name), sure, taken, len(taken))
