@@ -195,7 +195,8 @@ def _granted(judged: Judged, sure: Floats) -> float:
     if len(one) < FEWEST:
         return 1.0
     odds = best[one] / (1 - best[one]).clip(1e-6)
-    steps = np.geomspace(0.01, 1, 61)
+    # Fewer misses than one of them cannot be told.
+    steps = np.geomspace(max(1 / len(one), 0.01), 1, 61)
     chances = odds / (odds + rest[one] + steps[:, None])
     fits = np.where(hit[one] > 0, np.log(chances), np.log1p(-chances)).sum(1)
     return round(float(steps[np.argmax(fits)]), 3)
