@@ -27,6 +27,7 @@ from rsvlm.models.features import (
 )
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.region_files import (
+    ENCODER,
     HEAD_FILE,
     SETTINGS_FILE,
     FinderSettings,
@@ -170,7 +171,10 @@ class RegionFinder:
     def revision(self) -> str:
         """What changes when it would find something else: 24 hexadecimal digits."""
         digest = sha256(self.settings.model_dump_json().encode())
-        for name, tensor in self.head.state_dict().items():
+        weights = dict(self.head.state_dict())
+        if self.settings.lora is not None:  # else the name of the asset tells it
+            weights |= self.encoder.state_dict(prefix=ENCODER)
+        for name, tensor in weights.items():
             if name.startswith("look.") and not self.settings.shown:
                 continue  # never trained, and another one at each start
             digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())

@@ -101,6 +101,14 @@ def test_the_finder_has_an_encoder_of_its_own(
     assert one == two
 
 
+def test_what_the_encoder_learned_changes_the_revision(run: Path) -> None:
+    """What another encoder found must not be taken for what this one would find."""
+    one, same, other = (RegionFinder.load(run) for _ in range(3))
+    with torch.no_grad():
+        next(iter(other.encoder.parameters())).add_(1)
+    assert one.revision == same.revision != other.revision
+
+
 def test_training_goes_on_from_updates(
     run: Path, recipe: RegionRecipe, smoke_data: Path, features: Path, tmp_path: Path
 ) -> None:
