@@ -22,10 +22,7 @@ Floats = NDArray[np.float64]
 
 #: Precision wanted of objects that are mentioned unasked.
 PRECISION = 0.8
-#: Share of pictures without a label in which its best candidate may be shown where a
-#: question takes for granted that there is one.
-FALSE_ALARMS = 0.07
-#: Cuts for saying yes or no are as good as the best one up to this loss of rates.
+#: Cuts by rates of yes and no are as good as the best one up to this loss.
 FLAT = 0.01
 #: How far the offset of a label may be expected to lie from 0; by cross-validation.
 SPREAD = 0.6
@@ -140,7 +137,7 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
     labels = len(judged.totals)
     curve = _curve(_logit(judged.scores), judged.right, judged.kinds, labels)
     sure = _confidence(curve, judged.scores, judged.kinds)
-    best = judged.best(sure)
+    best, hit = judged.best(sure), _hits(judged, sure)
     steps = np.linspace(0.02, 0.98, 97)
     taken = [sure >= step for step in steps]
     hits = np.array([judged.right[mask].sum() for mask in taken])
@@ -157,8 +154,8 @@ def fit(settings: FinderSettings, judged: Judged) -> FinderSettings:
         right = np.array([(best[yes] >= s).mean() for s in steps]) + 1 - alarms
         # Between cuts that are equally good but for a picture or two lies the middle.
         presence = float(steps[right >= right.max() - FLAT].mean())
-        few = alarms <= FALSE_ALARMS
-        named = min(float(steps[np.argmax(few)]), presence) if few.any() else presence
+        shown = np.array([((best >= s) & hit)[yes].mean() for s in steps]) - alarms
+        named = min(float(steps[np.argmax(shown >= shown.max() - FLAT)]), presence)
     precise = (hits / number >= PRECISION) & (steps >= locate)
     unasked = float(steps[np.argmax(precise)]) if precise.any() else strictest
     cuts = {
@@ -190,7 +187,7 @@ def _granted(judged: Judged, sure: Floats) -> float:
     rest = np.zeros(len(best))
     np.add.at(rest, judged.pairs, sure)
     rest -= best
-    hit = judged.best(np.where(sure >= best[judged.pairs], judged.right, 0.0))
+    hit = _hits(judged, sure)
     one = pairs[(judged.objects.ravel() == 1) & (best > 0)]
     if len(one) < FEWEST:
         return 1.0
@@ -198,8 +195,14 @@ def _granted(judged: Judged, sure: Floats) -> float:
     # Fewer misses than one of them cannot be told.
     steps = np.geomspace(max(1 / len(one), 0.01), 1, 61)
     chances = odds / (odds + rest[one] + steps[:, None])
-    fits = np.where(hit[one] > 0, np.log(chances), np.log1p(-chances)).sum(1)
+    fits = np.where(hit[one], np.log(chances), np.log1p(-chances)).sum(1)
     return round(float(steps[np.argmax(fits)]), 3)
+
+
+def _hits(judged: Judged, sure: Floats) -> NDArray[np.bool_]:
+    """Return whether the best candidate of each pair is an object."""
+    best = judged.best(sure)[judged.pairs]
+    return judged.best(np.where(sure >= best, judged.right, 0.0)) > 0
 
 
 def _logit(scores: Floats) -> Floats:

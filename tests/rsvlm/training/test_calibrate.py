@@ -10,7 +10,7 @@ from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.region_head import Found
 from rsvlm.samples import Sample, read_samples
 from rsvlm.training.calibrate import (
-    FALSE_ALARMS,
+    FLAT,
     LEAST_SLOPE,
     Judged,
     _granted,
@@ -20,6 +20,7 @@ from rsvlm.training.calibrate import (
 )
 
 Floats = NDArray[np.float64]
+STEPS = np.linspace(0.02, 0.98, 97)
 SETTINGS = FinderSettings(
     encoder="e", layers=(1,), long_side=96, width=8, embedding=8, labels=("ship",)
 )
@@ -123,15 +124,24 @@ def test_a_label_of_false_alarms_is_worth_less() -> None:
         assert sure[own].mean() == pytest.approx(right[own].mean(), abs=0.03)
 
 
-def test_what_is_taken_for_granted_is_shown_in_few_empty_pictures() -> None:
+def test_what_is_taken_for_granted_is_shown_where_that_is_mostly_right() -> None:
+    """No cut shows what is there, and nothing elsewhere, much better than this one."""
     rng = np.random.default_rng(2)
     best = np.concatenate([rng.uniform(0.02, 0.6, 500), rng.uniform(0.1, 0.98, 500)])
     present = np.repeat([0.0, 1.0], 500)
     fitted = fit(SETTINGS, of_one_label(best, present, present))
     logit = np.log(best / (1 - best))
     sure = sigmoid(fitted.slope * logit + fitted.intercept)
-    shown = sure >= fitted.cut("named")
-    assert 0.02 < shown[:500].mean() <= FALSE_ALARMS
+    # Weak candidates are objects as rarely as in empty pictures.
+    values = [(sure[500:] >= s).mean() - (sure[:500] >= s).mean() for s in STEPS]
+    named = fitted.cut("named")
+    value = (sure[500:] >= named).mean() - (sure[:500] >= named).mean()
+    assert value >= max(values) - 2 * FLAT
+    assert all(
+        v < max(values) - FLAT
+        for v, s in zip(values, STEPS, strict=True)
+        if s < named - 0.02
+    )
     assert fitted.cuts["named"] <= fitted.cuts["presence"]
 
 
