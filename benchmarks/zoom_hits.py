@@ -11,8 +11,9 @@ answer whose surest region has an IoU of 0.5 with it. Compared are
 - ``none``: the whole image in one picture,
 - ``rule``: ImageRAG's published rule, a softmax over the tiles above 0.5,
 - ``search`` and ``chain``, as ``--zoom`` has them,
-- ``auto``: the choice between these two by the question (``RoutedZoom``),
-- ``auto`` after ``rsvlm scan``: the objects of all windows are known (``scan``),
+- ``auto``: the choice between these two by the question (``RoutedZoom``), which is not
+  what ``--zoom auto`` does,
+- ``scan``: ``--zoom auto`` after ``rsvlm scan``, so that objects of all windows are known,
 - the best 1, 4 and 12 tiles by text and by labelled pictures, which bound a search.
 
 What is done stands in OUT/results.jsonl, and a repeated call goes on from there: small

@@ -243,12 +243,14 @@ class Answerer:
         if drawn and not found.regions and state.subject:
             # "Where is the ship?" takes for granted that there is one: the best
             # candidate is shown, though nobody would count it.
-            weak = self._search(state, rasters, kind, options, "named").regions[:1]
-            missed = found.missed - sum(r.confidence for r in weak)
-            found = Findings(weak, found.best, max(missed, 0.0))
+            shown = self._search(state, rasters, kind, options, "named")
+            weak = shown.regions[:1]
+            missed = max(found.missed - sum(r.confidence for r in weak), 0.0)
+            found = Findings(weak, found.best, missed, shown.chosen)
         regions = found.regions
         name = state.subject.name if state.subject else None
-        sure = self.seeker.sure(found, drawn and state.subject is not None)
+        is_one = state.subject is not None and not state.subject.noun.endswith("s")
+        sure = self.seeker.sure(found, drawn and is_one)
         covers = self.seeker.cover_text(state, rasters, regions)
         if covers:
             return Verdict(covers, sure, regions, len(regions))

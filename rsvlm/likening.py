@@ -49,6 +49,14 @@ _PLAIN = re.compile(
 )
 
 
+#: "Find the greenhouse" names a thing, not what it is for.
+_NAMES = re.compile(
+    r"^(?:(?:find|show|locate|segment|mark|outline|point|pick|choose|select|highlight"
+    r"|identify|give|trace|delineate|draw|map|shade|spot) )(?:me |us |out |to |at )?"
+    r"(?:all |any |every |each |some )?(?:the |an? )?(?:[\w-]+ ){0,2}[\w-]+$"
+)
+
+
 def may_be_likened(question: str) -> bool:
     """Whether a question may ask for a purpose without a word that tells it.
 
@@ -59,6 +67,8 @@ def may_be_likened(question: str) -> bool:
     """
     text = plain(question)
     if is_fact(text) or _PLAIN.search(text) or len(options(question)) > 1:
+        return False
+    if _NAMES.search(text.rstrip(" .!")):
         return False
     if not _ASKS.search(text):
         return False
@@ -100,9 +110,10 @@ def _weights(vectors: Vectors) -> NDArray[np.float64]:
     key = sha256(repr((texts, RIDGE)).encode())
     key.update(vectors([OTHER[0]]).round(2).astype(np.float32).tobytes())
     name = f"{key.hexdigest()[:24]}.npy"
-    with suppress(AssetError, OSError, ValueError):
+    with suppress(AssetError, OSError, ValueError, EOFError):
         known: NDArray[np.float64] = np.load(cache_folder() / "purposes" / name)
-        return known
+        if known.shape[1:] == (len(texts),):
+            return known
     found = _fitted(texts, vectors)
     with suppress(AssetError, OSError):  # no room costs time, and nothing else
         _keep(found, cache_folder() / "purposes" / name)

@@ -113,8 +113,8 @@ PURPOSES = (
         rf"""(?:cross|get_(?:across|over)|pass(?:es)?_over|reach|walk_over|spans?|joins?
         |link|links|connects?)(?:_the|_an?|_both|_two){{0,2}}_{_BANK}
         |(?:cross|get|go){_GAP}to_the_other_(?:side|bank|shore)|pass(?:es)?_over
-        |over_the_(?:river|canal|stream|valley)|without_getting_wet|girders?|(?:other|opposite|far)
-        _(?:side|bank|shore)|(?:both|two)(?:_river)?_banks|dry_feet|dry-?shod|(?:boats?|barges?
+        |over_the_(?:river|canal|stream|valley)|without_getting_wet|girders?|(?:cross|get|go|reach
+        |pass|walk|travel|leads?|way){_GAP}(?:other|opposite|far)_(?:side|bank|shore)|(?:both|two)(?:_river)?_banks|dry_feet|dry-?shod|(?:boats?|barges?
         |ships?|stream|river|water)(?:_\w+){{0,3}}_(?:beneath|below|underneath|under_(?:it|them))""",
         "bridge",
     ),
@@ -156,7 +156,7 @@ PURPOSES = (
         |flood_(?:risk|hazard|danger|warning)|sandbags|high_water|rising_(?:river|water)|lies_low
         |water_(?:rose|rises)|cellars_fill|rising_(?:sea|tide|level)|sea_level|overflow\w*
         |burst(?:s|ing)?_its_banks|banks_(?:burst|break)|dam_(?:failure|break|burst)|storm_surge
-        |levees?|dykes?|dikes?|submerge\w*""",
+        |submerge\w*""",
         "water",
         beside=True,
     ),
@@ -178,7 +178,7 @@ PURPOSES = (
         "grow",
         r"""graz(?:e|ing)|plants?_grow|shade_under|birds?(?:_\w+)?_nest|nest|carbon
         |botanists?|green_in_(?:spring|summer)|pollen|wildlife|habitats?|chlorophyll|photosynthe\w+
-        |(?:high|highest)_ndvi|lungs_of|canopy|give_shade""",
+        |(?:high|highest)_ndvi|lungs_of|give_shade""",
         "vegetation",
     ),
     _purpose(

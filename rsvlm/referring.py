@@ -209,7 +209,7 @@ def referring(
         most = 1
     noun = _CUT.split(head, maxsplit=1)[0].strip()
     label = head_label(noun)
-    single = not noun.endswith("s") and not re.search(MANY, asked)
+    single = not noun.endswith("s") and not re.search(_MANY, asked)
     if most is None and single and (towards is not None or kind or colour):
         most = 1
     unused = _left(head, label)
@@ -235,7 +235,7 @@ _CUT = re.compile(
     r"|next|close|east|west|north|south|left|right|above|below|that|which|whose)\b"
 )
 #: Words that ask for all objects of a description.
-MANY = r"\b(?:how many|every|each|any|all|count|number of)\b"
+_MANY = r"\b(?:how many|every|each|any|all|count|number of)\b"
 
 
 def _superlative(match: re.Match[str]) -> str:

@@ -17,14 +17,15 @@ _FORM = re.compile(
     r"(?:'s|s'|')?(?![\w-])"
 )
 _SIZE = r"(?:size|area|extent|extension|footprint|surface|ground|space|room|dimensions?|pixels?)"
+_OF_SIZE = rf"(?:{_SIZE}|land|extensive|large|big|massive|sizeable|sizable|spacious|voluminous)"
 #: Cue of a size -> quantity, and whether its greatest value is meant; the first that fits.
 _SIZE_CUES: tuple[tuple[str, tuple[Key, bool]], ...] = (
     (r"dwarfed by|outsized by|exceeded by|surpassed by", ("area", False)),
     ((r"dwarf(?:s|ing)?|outsiz(?:es|ing)|outmeasures|oversized|first in size"
      r"|(?:beats|tops|leads|match|rival|equal)\b.*\bsize"), ("area", True)),
-    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:smaller|tinier|littler|lesser|less"
+    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:smaller|tinier|littler|lesser"
      r"|(?:as|so) (?:small|tiny|little|compact))"), ("area", False)),
-    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:larger|bigger|greater|huger|more"
+    ((r"(?:no|none|nothing|not one|no other)\b.*\b(?:larger|bigger|greater|huger"
      r"|(?:as|so) (?:large|big|huge|much|extensive))"), ("area", True)),
     (r"longest|(?:greatest|largest|maximum|maximal|most) length|lengthiest", ("length", True)),
     (r"shortest(?! (?:distance|way|path|gap))|(?:least|smallest|minimum|minimal) length",
@@ -37,15 +38,16 @@ _SIZE_CUES: tuple[tuple[str, tuple[Key, bool]], ...] = (
      rf"|(?:least|fewest|minimum|minimal|min|lowest|minor) {_SIZE}"
      r"|least (?:extensive|large|big|sizeable|sizable|amount of \w+)"), ("area", False)),
     ((r"largest(?! (?:distance|gap))|biggest|hugest|vastest|bulkiest|widest|broadest"
-     r"|grandest|heftiest|mightiest|roomiest|giant"
+     r"|grandest|heftiest|mightiest|roomiest"
      r"|most (?:large|big|extensive|sizeable|sizable|spacious|massive|voluminous|expansive"
      r"|enormous|substantial|imposing)"
      rf"|(?:greatest|most|maximum|maximal|max|highest|utmost) (?:\w+ )?{_SIZE}"
      r"|greatest(?! (?:distance|gap))"), ("area", True)),
-    ((r"(?:smaller|tinier|littler|lesser|less(?: (?!central)\w+)?)\b.*\bthan|last in size"
+    ((rf"(?:smaller|tinier|littler|lesser|less {_OF_SIZE})\b.*\bthan|last in size"
+     r"|(?:is|measures|takes|occupies|covers)(?: up)? less than (?:that of )?(?:all|any|every|the)"
      r"|(?:is|looks|appears) (?:\w+ )?(?:smaller|tinier)$"), ("area", False)),
-    ((r"(?:larger|bigger|greater|huger|more (?!central|to|left|right|north|south|east"
-     r"|west)\w+)\b.*\bthan|(?:is|looks|appears) (?:\w+ )?(?:larger|bigger)(?=\W|$)"
+    ((rf"(?:larger|bigger|greater|huger|more {_OF_SIZE})\b.*\bthan"
+     r"|(?:is|looks|appears) (?:\w+ )?(?:larger|bigger)(?=\W|$)"
      r"|exceed(?:s|ing)|surpass(?:es|ing)|outgrows"), ("area", True)),
 )  # fmt: skip
 _SIZES = [(re.compile(rf"\b(?:{cue})\b"), what) for cue, what in _SIZE_CUES]
@@ -67,6 +69,20 @@ _NO_SIDE = re.compile(
     r"\bright (?=(?:next|beside|in|at|on|by|up|down|near|where|there|here|now|away|against"
     r"|alongside|above|below|under|over|around|along)\b)"
     r"|\b(?:top|highest|lowest) (?:of the (?:list|range|ranking)|value|priority)\b|\bon top of\b"
+)
+#: What follows a side of something else than the image, such as a road.
+_OF_ANOTHER = re.compile(
+    r"(?:[- ]?hand)?[- ]?(?:(?:side|edge|end|part|half|corner|border|margin|bank|lane) )?"
+    r"of (?:the |an? |its |this |that |some )?(?!(?:the|image|picture|photo\w*|scene|frame|view"
+    r"|shot|aerial|map|screen|whole|entire|all|any|every|each|others?|rest|them|these|those"
+    r"|lot)\b)\w"
+    r"|[- ]?(?:facing|bound|heading|street|road|avenue|beach|gate)\b"
+)
+#: What comes before a direction of travel, or a part of the object.
+_TRAVEL = re.compile(
+    r"\b(?:heading|headed|facing|turn(?:s|ing|ed)|going|goes|moving|flying|driving|sailing"
+    r"|travell?ing|looking|pointing|pointed|bound|white|black|red|green|blue|yellow|gr[ae]y)"
+    r" (?:to(?:wards?)? )?(?:the )?(?:due )?$"
 )
 _MIDDLE = re.compile(
     r"\b(?:middle(?:most)?|midmost|midpoint|mid-?(?:image|frame|picture|scene|photo)"
@@ -100,6 +116,11 @@ _BEFORE_OTHER = re.compile(
 _SEVERAL = re.compile(
     r"\bhow many\b|\bnumber of\b|\bcount\b|(?<!than )\b(?:every|each)\b(?! other)"
     rf"|(?<!of )(?<!among )(?<!amongst )(?<!than )\ball (?:of )?(?:the )?(?={_FORM.pattern})"
+)
+#: "what is left of the bridge" is not the bridge.
+_WHAT = re.compile(
+    r"\bwhat(?:ever)? (?:is|lies|stands|sits|can be seen)(?: there)? (?:to the )?"
+    r"(?:next|beside|left|right|near|above|below|behind|between|under|over|around|at|on|in)\b"
 )
 #: "the ships on the left" are several, "among the ships, the one on the left" is one.
 _ONE_OF = re.compile(
@@ -165,7 +186,7 @@ def cued(question: str, north: tuple[float, float] = (0.0, -1.0)) -> Referring |
     ('storage tank', ('area', True, 1))
     """
     text = plain(question)
-    named = None if _SEVERAL.search(text) else _named(text)
+    named = None if _SEVERAL.search(text) or _WHAT.search(text) else _named(text)
     if named is None:
         return None
     label, other, unused = named
@@ -192,9 +213,9 @@ def cued(question: str, north: tuple[float, float] = (0.0, -1.0)) -> Referring |
     place = next(
         (n for word, n in _ORDINALS.items() if re.search(rf"\b{word}\b", rest)), 1
     )
-    sides = {_side(match) for match in _SIDE.finditer(rest)}
+    sides = {_side(match) for match in _SIDE.finditer(rest) if _is_of_image(match)}
     way = direction(" ".join(sorted(sides)), north) if sides else None
-    if way is None and rank is None and _MIDDLE.search(rest):
+    if way is None and rank is None and any(map(_is_of_image, _MIDDLE.finditer(rest))):
         way = (0.0, 0.0)
     if way == (0.0, 0.0) and sides:
         return None  # left and right
@@ -209,6 +230,12 @@ def cued(question: str, north: tuple[float, float] = (0.0, -1.0)) -> Referring |
         away=bool(_AWAY.search(rest)),
         unused=unused,
     )
+
+
+def _is_of_image(match: re.Match[str]) -> bool:
+    """Whether a side is one of the image, and neither of a road nor a direction."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return not (_OF_ANOTHER.match(after) or _TRAVEL.search(before))
 
 
 def _side(match: re.Match[str]) -> str:

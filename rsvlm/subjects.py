@@ -196,7 +196,7 @@ _LYING = re.compile(
 _NO_THING = re.compile(
     r"(?:eyes|foot|head|corner|shot|frame|rectangle|square|circle|spotlight|marker|pin|box|bbox"
     r"|pixel|bounds|limits|interest|down|up|lower|upper|left|right|top|bottom|edge|side|part|the"
-    r"|in|from|at|after|\w+ed)(?:$| (?=\w))"
+    r"|in|from|at|after|one|first|second|third|last|\w+(?:ed|est|most))(?:$| (?=\w))"
 )
 
 

@@ -73,9 +73,6 @@ def test_it_sees_the_courts_of_a_real_scene(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.xfail(
-    strict=True, reason="false alarm of the first region head; see README, Limits"
-)
 def test_it_sees_no_airplane_in_fields() -> None:
     from rsvlm.app.build import build_assistant
     from rsvlm.app.samples import image_path

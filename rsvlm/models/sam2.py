@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from rsvlm.errors import CheckpointError
-from rsvlm.findings import Finder, Findings, Purpose, ShapeKind
+from rsvlm.findings import Finder, Findings, Granting, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape
 from rsvlm.render import View
 
@@ -77,6 +77,11 @@ class Sam2Finder:
     def labels(self) -> Sequence[str]:
         """What can be found by its name."""
         return self.finder.labels if self.finder else ()
+
+    @property
+    def granted(self) -> float:
+        """Odds that the one thing a question takes for granted is no candidate."""
+        return self.finder.granted if isinstance(self.finder, Granting) else 1.0
 
     @property
     def side(self) -> int:

@@ -126,7 +126,7 @@ def train_regions(
     average = Average(named, recipe.average)
     kept = named | {f"mean.{name}": value for name, value in average.mean.items()}
     done = load_state(out, kept, optimizer)
-    first, best = done.get("epoch", 0), done.get("best", float("inf"))
+    first, best = done.get("epoch", 0), done.get("best_loss", float("inf"))
     log.rewind("epoch", first)
     asking = _Asking(recipe, model, accelerator)
     todo = draws(order, recipe.batch, range(first, recipe.epochs))
@@ -167,7 +167,7 @@ def train_regions(
             best = held.get("val_loss", best)
             with average.applied():
                 save_weights(model.state(), out)
-        save_state(out, kept, optimizer, {"epoch": epoch, "best": best})
+        save_state(out, kept, optimizer, {"epoch": epoch, "best_loss": best})
     if sets["val"]:
         finder = RegionFinder.load(out, None if settings.lora else model.encoder)
         judged = judge(finder.to(accelerator.device), sets["val"], data, progress)

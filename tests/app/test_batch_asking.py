@@ -43,7 +43,7 @@ def test_parts_in_this_process_take_turns(tree: Tree, kind: str) -> None:
     engine, finder = Oracle(kind=kind, seconds=0.1), SlowFinder({})
     asker = BatchAsker(Assistant(engine, finder, least=0.0), tree.root)
     questions = [
-        BatchQuestion(id=i, images=(image,), question="Is there a ship?", task="vqa")
+        BatchQuestion(id=i, images=(image,), question="Describe it.", task="caption")
         for i in range(6)
     ]
     with ThreadPoolExecutor(6) as pool:

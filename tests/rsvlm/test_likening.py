@@ -62,6 +62,9 @@ def test_the_nearest_purpose_is_meant_if_it_can_be_served() -> None:
         "Which of these could it be, one of: lawn, lake?",
         "Where could ships be?",  # names a known object
         "Describe the image.",
+        "Find the volleyball court.",
+        "Segment the crosswalk",
+        "Locate all the greenhouses.",
         "",
     ],
 )
@@ -86,7 +89,10 @@ def test_what_was_fitted_is_kept_until_texts_or_encoder_change(tmp_path: Path) -
     assert asked == [1, 1]  # the probe and the question
     likened(question, lambda texts: counting(texts)[:, ::-1])
     assert len(list((tmp_path / "purposes").iterdir())) == 2
-    kept.write_bytes(b"damaged")
+    for damaged in (b"damaged", b""):
+        kept.write_bytes(damaged)
+        assert likened(question, counting) == first
+    np.save(kept, np.zeros(3))
     assert likened(question, counting) == first
 
 

@@ -84,9 +84,30 @@ def test_what_only_names_an_object_is_not_taken_for_it() -> None:
         assert (about.label, noun in about.noun) == (None, True), text
 
 
+def test_traps_are_rarely_read_as_one_object() -> None:
+    """Questions about colours, areas and the like may name one; most traps must not."""
+    traps = [item["text"] for item in ITEMS if "trap" in item]
+    read_so = [text for text in traps if cued(text) is not None]
+    assert len(traps) == 60
+    assert len(read_so) <= 25, read_so
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "Find the car in the middle of the road",
+        "Find the car at the left side of the road",
+        "Locate the boat at the bottom of the canal",
+        "Find the ship with a yellow top",
+        "Find the ship near a south facing beach",
+        "Find the car turning right",
+        "Is the ship heading north?",
+        "Find the car that is more expensive than the others",
+        "Find the ship with less cargo than the others",
+        "Is there less than one ship?",
+        "Is there a giant ship?",
+        "Show what is next to the largest ship",
+        "Segment what lies left of the bridge",
         "How many of the largest ships are there?",
         "Show every car on the left.",
         "all cars in the upper half",
@@ -116,6 +137,20 @@ def test_several_objects_or_none_have_no_cue(text: str) -> None:
 )  # fmt: skip
 def test_cues(text: str, found: Referring) -> None:
     assert cued(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Where is the largest of the ships?", "ship"),
+        ("Mark the second of the bridges from the left.", "bridge"),
+        ("Box the lowest of the airplanes.", "airplane"),
+    ],
+)
+def test_one_of_several_is_the_subject(text: str, label: str) -> None:
+    about = subject(text)
+    assert about is not None
+    assert about.label == label
 
 
 def test_compass_directions_turn_with_the_image() -> None:

@@ -89,7 +89,7 @@ def test_cover_is_measured_in_both_and_agreed_on(both: Pair) -> None:
 
 
 def test_yes_and_no_about_cover_come_from_the_map(both: Pair) -> None:
-    answer = assistant("no").ask(both[:1], "Is there any water?")
+    answer = assistant().ask(both[:1], "Is there any water?")
     assert answer.text.startswith("Yes: Water covers 10 % of the image")
     refused = assistant("3").ask(both[:1], "How many cities are there?")
     assert refused.abstained

@@ -78,6 +78,7 @@ def test_boxes_are_outlined_in_raster_pixels(model: Sam2Model, view: View) -> No
     inner = Finder()
     finder = Sam2Finder(model, inner)
     assert (finder.labels, finder.side, finder.input) == (("ship",), 50, 64)
+    assert finder.granted == 1.0  # the inner one does not tell
     found = finder.find(view, ["ship"], "mask")
     assert inner.shapes == ["hbb"]  # the outline is SAM 2's
     assert found.best == 0.9

@@ -196,7 +196,7 @@ def test_a_window_shows_objects_as_large_as_a_whole_view() -> None:
             sizes += [sorted((b[2] - b[0], b[3] - b[1])) for b in clear]
         if len(sizes) == 2:
             compared += 1
-            assert np.allclose(*sizes, rtol=0.05, atol=0.5)
+            assert np.allclose(sizes[0], sizes[1], rtol=0.05, atol=0.5)
     assert compared > 10
 
 
