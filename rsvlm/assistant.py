@@ -83,7 +83,8 @@ class Assistant:
             task: Name of a task, or ``"auto"`` to choose by the question.
             shape: Kind of the regions; default: masks when segmenting, else boxes.
             zoom: ``"none"`` looks at the whole image only, ``"auto"`` at its tiles
-                where objects are sought; other names are those of :attr:`zooms`.
+                where objects are sought, and closer where :attr:`zooms` has a policy
+                of that name; other names are those of :attr:`zooms`.
             seed: Seed of the engine.
             on_text: Called with each piece of the engine's text.
             history: Earlier turns about the same rasters, oldest first: "and the second

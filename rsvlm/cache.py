@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from rsvlm.errors import AssetError
@@ -68,14 +68,24 @@ def lock(path: Path) -> Iterator[bool]:
         yield held
 
 
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a JSON file that is never seen half-written, not even after a crash."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield what to write a file to that is never seen half-written, crash or not.
+
+    What stood at ``path`` stays if an error comes between.
+    """
     draft = path.with_name(f".{path.name}-{uuid4().hex}")
     try:
-        with draft.open("x", encoding="utf-8") as handle:
-            json.dump(record, handle, indent=1)
+        with draft.open("xb") as handle:
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a JSON file that is never seen half-written, not even after a crash."""
+    with replacing(path) as handle:
+        handle.write(json.dumps(record, indent=1).encode())

@@ -10,12 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.cache import cache_folder
+from rsvlm.cache import cache_folder, replacing
 from rsvlm.errors import AssetError
 from rsvlm.questions import options, plain
 from rsvlm.reasons import PURPOSES, Purpose, is_fact
@@ -109,25 +108,18 @@ def _weights(vectors: Vectors) -> NDArray[np.float64]:
     texts = [*EXAMPLES.values(), OTHER]
     key = sha256(repr((texts, RIDGE)).encode())
     key.update(vectors([OTHER[0]]).round(2).astype(np.float32).tobytes())
-    name = f"{key.hexdigest()[:24]}.npy"
+    name = Path("purposes", f"{key.hexdigest()[:24]}.npy")
     with suppress(AssetError, OSError, ValueError, EOFError):
-        known: NDArray[np.float64] = np.load(cache_folder() / "purposes" / name)
+        known: NDArray[np.float64] = np.load(cache_folder() / name)
         if known.shape[1:] == (len(texts),):
             return known
     found = _fitted(texts, vectors)
     with suppress(AssetError, OSError):  # no room costs time, and nothing else
-        _keep(found, cache_folder() / "purposes" / name)
+        path = cache_folder() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as handle:
+            np.save(handle, found)
     return found
-
-
-def _keep(weights: NDArray[np.float64], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}-{uuid4().hex}.npy")
-    try:
-        np.save(draft, weights)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _fitted(texts: Sequence[Sequence[str]], vectors: Vectors) -> NDArray[np.float64]:

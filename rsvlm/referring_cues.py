@@ -110,8 +110,6 @@ _BEFORE_OTHER = re.compile(
     r"adjoin\w*|neighbou?r\w*|border\w*|abut\w*|flank\w*|touch\w*|hugg\w*|hugs|shar\w*|next))"
     r" (?:the |an? |some |that |this )?$"
 )
-
-
 #: What asks for several objects.
 _SEVERAL = re.compile(
     r"\bhow many\b|\bnumber of\b|\bcount\b|(?<!than )\b(?:every|each)\b(?! other)"
@@ -129,8 +127,7 @@ _ONE_OF = re.compile(
 #: What may follow a label; another noun would name another thing, as in "ship wake".
 _NEXT = re.compile(
     r"\s*(?:$|[^\w\s-]|-+>?\s|(?:that|which|whose|who|where|be|being|is|are|was|has|have|having|had"
-    r"|with|without"
-    r"|and|or|can|could|should|may|must|might|will|would|need|needs|please|one|it|i|you|we|to|in"
+    r"|with|without|and|or|can|could|should|may|must|might|will|would|need|needs|please|one|it|i|you|we|to|in"
     r"|on|at|of|from|by|near|nearest|next|beside|alongside|adjacent|closest|farthest|furthest"
     r"|close|over|under|within|inside|around|along|across|towards?|into|among|amongst|between"
     r"|behind|above|below|beneath|against|than|as|for|so|but|if|there|here|only|just|most|very"

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import shapely
+from numpy.typing import NDArray
 
-from rsvlm.geometry import HBB, Polygon, iou
+from rsvlm.geometry import HBB, iou
 from rsvlm.models.features import cells_inside
 from rsvlm.models.finder import RegionFinder
 from rsvlm.samples import Sample
-from rsvlm.training.augment import load_picture, resize
+from rsvlm.training.augment import items_of, load_picture, resize
+from rsvlm.training.targets import outline_of
 
 #: Cuts that are compared, logits.
 CUTS = np.arange(-3.0, 1.25, 0.25)
@@ -39,23 +40,22 @@ def fit_mask_cut(
         0 where nothing was found.
     """
     rows: list[list[float]] = []
+    labels = finder.settings.labels
     for sample in samples:
         picture = load_picture(folder / sample.images[0].path)
-        seen, _ = resize(picture, [], finder.settings.long_side)
-        (height, width), labels = seen.shape[:2], finder.settings.labels
-        sx, sy = width / picture.shape[1], height / picture.shape[0]
+        items = items_of(sample.targets)
+        seen, items = resize(picture, items, finder.settings.long_side)
+        height, width = seen.shape[:2]
         found, masks = finder.maps(seen, labels)
-        for target in sample.targets:
-            if not target.polygons or target.label not in labels:
+        for item in items:
+            if not item.outlined or item.label not in labels:
                 continue
-            kind, box = labels.index(target.label), HBB(*target.hbb).scale(sx, sy)
-            near = [HBB(*item.box).clip(width, height) for item in found[kind]]
+            kind, box = labels.index(item.label), HBB(*item.hbb)
+            near = [HBB(*other.box).clip(width, height) for other in found[kind]]
             match = max((b for b in near if b), key=lambda b: iou(b, box), default=None)
             if match is None or iou(match, box) < SAME:
                 continue
-            rings = [Polygon(_points(ring)).scale(sx, sy) for ring in target.polygons]
-            outline = shapely.union_all([ring.to_shapely() for ring in rings])
-            truth = cells_inside(outline, (height, width), 1.0)
+            truth = cells_inside(outline_of(item), (height, width), 1.0)
             values, x0, y0 = finder.logits_in(match, masks[kind], width, height)
             rows.append([_iou(values.numpy() > cut, truth, x0, y0) for cut in CUTS])
     if not rows:
@@ -65,17 +65,15 @@ def fit_mask_cut(
     return float(CUTS[best]), float(means[best])
 
 
-def _points(ring: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    return tuple(zip(ring[::2], ring[1::2], strict=True))
+def _iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_], x0: int, y0: int) -> float:
+    """Return the IoU of a mask, which begins at a pixel of the view, and the truth.
 
-
-def _iou(
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    x0: int,
-    y0: int,
-) -> float:
-    """Return the IoU of a part of a view, all of whose pixels lie in it, and the truth."""
+    Args:
+        mask: Shape (h, w), inside the view.
+        truth: Of the whole view, shape (H, W).
+        x0: First column of the mask, px.
+        y0: First row of the mask, px.
+    """
     inside = truth[y0 : y0 + mask.shape[0], x0 : x0 + mask.shape[1]]
     shared = int((mask & inside).sum())
     union = int(mask.sum()) + int(truth.sum()) - shared
