@@ -57,6 +57,15 @@ def train_regions(**given: Any) -> None:
     _train(train_regions, RegionRecipe, "regions", **given)
 
 
+@train.command("outlines")
+@_options
+def train_outlines(**given: Any) -> None:
+    """Train the outline head of a region head by RECIPE, a name or a TOML file."""
+    from rsvlm.training.outlines import OutlineRecipe, train_outlines
+
+    _train(train_outlines, OutlineRecipe, "outlines", **given)
+
+
 def _train(
     run: Callable[..., Path],
     kind: Any,

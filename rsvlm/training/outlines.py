@@ -1,0 +1,200 @@
+"""``rsvlm train outlines``: the outline head on a trained region head's encoder.
+
+Everything else stays as it is, so that boxes, counts and confidences do not change.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rsvlm.errors import SettingsError
+from rsvlm.models.checkpoint import find_checkpoint
+from rsvlm.models.encoder import NORMALISATION, feature_width, patch_size
+from rsvlm.models.features import feature_grid
+from rsvlm.models.outline_files import OUTLINE_FILE, save_outlines
+from rsvlm.models.outline_head import OutlineHead
+from rsvlm.models.precision import mixed_precision
+from rsvlm.models.region_files import HEAD_FILE, load_trunk, read_settings
+from rsvlm.training.average import Average
+from rsvlm.training.images import write_train_images
+from rsvlm.training.loader import Waited
+from rsvlm.training.mix import Order
+from rsvlm.training.mosaic import Entry, Labelled
+from rsvlm.training.outline_data import OutlineViews
+from rsvlm.training.outline_recipe import OutlineRecipe
+from rsvlm.training.reading import file_names, find_files, read_split
+from rsvlm.training.region_steps import Batch, Steps, draws
+from rsvlm.training.run import RunLog
+from rsvlm.training.state import learning_rate, load_state, save_state
+
+__all__ = ["OutlineRecipe", "train_outlines"]
+
+
+def train_outlines(
+    recipe: OutlineRecipe,
+    data: Path,
+    out: Path,
+    cache: Path,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Train the outline head; continues where an interrupted run stopped.
+
+    Args:
+        recipe: Settings.
+        data: Folder with the samples and their pictures.
+        out: Folder of the run; the best head becomes ``outlines.safetensors`` there.
+        cache: Not used: every step shows pictures anew.
+        progress: Called with one line at a time.
+
+    Returns:
+        The file of the best head.
+
+    Raises:
+        SettingsError: If the data hold no outline, or if ``out`` holds another run.
+        CheckpointError: If the region head to start from is missing.
+    """
+    from accelerate import Accelerator
+
+    files = find_files(data, {"train": recipe.train, "val": recipe.val})
+    samples = {name: read_split(data, group) for name, group in files.items()}
+    entries = {
+        name: [
+            Entry((Labelled.of(sample),))
+            for sample in group
+            if sample.task == "detect" and any(t.polygons for t in sample.targets)
+        ]
+        for name, group in samples.items()
+    }
+    if not entries["train"]:
+        raise SettingsError(
+            f"{', '.join(recipe.train)} holds no sample of task 'detect' with outlines. "
+            "Build the data with rsvlm data build."
+        )
+    torch.manual_seed(recipe.seed)
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
+    )
+    begin = find_checkpoint(recipe.start)
+    model = _Model(begin, recipe.width).to(accelerator.device)
+    order = Order([e.source for e in entries["train"]], recipe.mix, recipe.seed)
+    log = RunLog(out, recipe, file_names(files) | {"start": begin / HEAD_FILE})
+    write_train_images(out, (s for group in samples.values() for s in group), data)
+    sources = {
+        name: OutlineViews(some, data, recipe, model.long_side, model.patch)
+        for name, some in entries.items()
+    }
+    named = dict(model.outlines.named_parameters())
+    optimizer = torch.optim.AdamW(
+        named.values(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    average = Average(named, recipe.average)
+    kept = named | {f"mean.{name}": value for name, value in average.mean.items()}
+    done = load_state(out, kept, optimizer)
+    first, best = done.get("epoch", 0), done.get("best_iou", 0.0)
+    log.rewind("epoch", first)
+    todo = draws(order, recipe.batch, range(first, recipe.epochs))
+    per_epoch = -(-order.epoch_size // recipe.batch)
+    steps = per_epoch * recipe.epochs
+    total = 0.0
+    batches = Waited(Steps(sources["train"], todo).ahead())
+    for draw, batch in zip(todo, batches, strict=True):
+        step = draw.epoch * per_epoch + draw.number + 1
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(
+                step, steps, recipe.learning_rate, steps // 20 + 1
+            )
+        there = _moved(batch, accelerator.device)
+        with accelerator.autocast():
+            logits = model(there)
+        loss = outline_loss(logits.float(), there["truth"].float())
+        accelerator.backward(loss)
+        torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.update(step)
+        total += float(loss.detach())
+        if draw.number + 1 < per_epoch:
+            continue
+        found = {"loss": total / per_epoch}
+        total, epoch = 0.0, draw.epoch + 1
+        checked = epoch % recipe.check_every == 0 or epoch == recipe.epochs
+        if checked and len(sources["val"]):
+            with average.applied():
+                found["val_iou"] = held_out(model, sources["val"], accelerator.device)
+        log.add(
+            epoch=epoch,
+            **{name: round(value, 4) for name, value in found.items()},
+            wait_share=batches.share,
+        )
+        progress(
+            f"epoch {epoch}/{recipe.epochs}: "
+            + " ".join(f"{name} {value:.3f}" for name, value in found.items())
+        )
+        if checked and found.get("val_iou", best) >= best:
+            best = found.get("val_iou", best)
+            with average.applied():
+                save_outlines(model.outlines, out)
+        save_state(out, kept, optimizer, {"epoch": epoch, "best_iou": best})
+    log.close()
+    return out / OUTLINE_FILE
+
+
+def outline_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return cross-entropy and Dice of outlines, each of shape (N, SIDE, SIDE).
+
+    Every object counts alike, however large; 0 without objects.
+    """
+    cross = nn.functional.binary_cross_entropy_with_logits(
+        logits, truth, reduction="none"
+    ).mean((1, 2))
+    soft = logits.sigmoid()
+    shared = (soft * truth).sum((1, 2))
+    dice = 1 - (2 * shared + 1) / (soft.sum((1, 2)) + truth.sum((1, 2)) + 1)
+    return (cross + dice).sum() / max(len(logits), 1)
+
+
+@torch.no_grad()
+def held_out(model: nn.Module, source: OutlineViews, device: torch.device) -> float:
+    """Return the mean IoU of outlines in their own boxes."""
+    values: list[Tensor] = []
+    for index in range(len(source)):
+        there = _moved(source.plain([index]), device)
+        mask, truth = model(there) > 0, there["truth"]
+        union = (mask | truth).sum((1, 2)).clamp(min=1)
+        values.append((mask & truth).sum((1, 2)) / union)
+    return float(torch.cat(values).mean())
+
+
+def _moved(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(value).to(device) for name, value in batch.items()}
+
+
+class _Model(nn.Module):
+    """A frozen encoder with an outline head that learns."""
+
+    def __init__(self, folder: Path, width: int) -> None:
+        super().__init__()
+        settings = read_settings(folder)
+        self.layers, self.long_side = settings.layers, settings.long_side
+        self.encoder = load_trunk(settings, folder)
+        self.patch = patch_size(self.encoder)
+        self.outlines = OutlineHead(feature_width(self.encoder, self.layers), width)
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        family = str(cast(Any, self.encoder.config).model_type)
+        mean, std = (
+            torch.tensor(np.array(v), dtype=torch.float32).to(batch["picture"].device)
+            for v in NORMALISATION[family]
+        )
+        rgb = batch["picture"].float() / 255  # (B, H, W, 3)
+        pixels = ((rgb - mean) / std).permute(0, 3, 1, 2)
+        features = feature_grid(self.encoder, pixels, self.layers).float()
+        out: Tensor = self.outlines(
+            features, rgb.permute(0, 3, 1, 2), batch["frames"], batch["rows"],
+            batch["prompts"].float(),
+        )  # fmt: skip
+        return out
