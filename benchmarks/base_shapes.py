@@ -3,7 +3,7 @@
 Run: ``python benchmarks/base_shapes.py [--small] [--out DIR]``. It writes a language model
 of the shape of Qwen2.5-1.5B (bfloat16, in several files, with a tokenizer of a few words
 and Qwen's special tokens) and a ViT-L-14 of open_clip; then the recipes ``base`` run on
-smoke data: one step of align, tune and regions, export, one question. Each stage is a
+smoke data: one step of align, tune, regions and outlines, export, one question. Each stage is a
 process of its own, as a user would start it, and its line says how long it took and how
 much memory it held at most. What it learns is nothing. ``--small`` takes small shapes of
 the same families.
@@ -70,6 +70,7 @@ ONE_STEP = {
              "check_pictures": "1", "max_tiles": "0", "mix": "{}"},
     "regions": {"train": "one.jsonl", "val": "none.jsonl", "epochs": "1", "batch": "1",
                 "mosaics": "0", "empty": "0", "long_side": "336"},
+    "outlines": {"train": "one.jsonl", "val": "none.jsonl", "epochs": "1", "batch": "1"},
 }  # fmt: skip
 
 
@@ -174,9 +175,10 @@ def train(stage: str, shapes: Shapes, out: Path) -> None:
         "tune": {"encoder": encoder, "language_model": str(out / "models" / "language"),
                  "aligned": str(out / "align" / "checkpoint")},
         "regions": {"encoder": encoder},
+        "outlines": {"start": str(out / "regions")},
     }  # fmt: skip
     changes = ONE_STEP[stage] | shapes.changes.get(stage, {}) | named[stage]
-    if stage != "tune":
+    if stage in ("align", "regions"):
         changes["text_encoder"] = str(out / "models" / "text")
     given = [f"--set={key}={value}" for key, value in changes.items()]
     command(
@@ -192,8 +194,8 @@ def json_table(table: dict[str, str]) -> str:
 
 def export(out: Path) -> None:
     """Join the region head and export."""
-    for name in ("regions.json", "regions.safetensors"):
-        shutil.copyfile(out / "regions" / name, out / "tune" / "checkpoint" / name)
+    for name in ("regions.json", "regions.safetensors", "outlines.safetensors"):
+        shutil.copyfile(out / "outlines" / name, out / "tune" / "checkpoint" / name)
     shutil.rmtree(out / "served", ignore_errors=True)
     command("export", str(out / "tune" / "checkpoint"), "--out", str(out / "served"))
 
@@ -214,6 +216,7 @@ STAGES: dict[str, Callable[[Shapes, Path], object]] = {
     "align": lambda shapes, out: train("align", shapes, out),
     "tune": lambda shapes, out: train("tune", shapes, out),
     "regions": lambda shapes, out: train("regions", shapes, out),
+    "outlines": lambda shapes, out: train("outlines", shapes, out),
     "export": lambda shapes, out: export(out),
     "ask": lambda shapes, out: ask(out),
 }

@@ -13,7 +13,7 @@ from statistics import fmean as mean
 from rsvlm.answering import Answerer, Options, Verdict, area_of, kind_of
 from rsvlm.explaining import place_text, shown_text
 from rsvlm.findings import Finder, Findings, Refiner, ShapeKind
-from rsvlm.focus import Focus, RasterPart
+from rsvlm.focus import Focus
 from rsvlm.followup_words import FAR, LARGE, LARGER, LONG, WIDE
 from rsvlm.geometry import HBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.labels import count_phrase
@@ -31,9 +31,8 @@ from rsvlm.questions import plain
 from rsvlm.raster import Raster
 from rsvlm.replies import area_text, unknown_text
 from rsvlm.search import State, trace_step
-from rsvlm.sharpening import sharpened
+from rsvlm.sharpening import close_view, sharpened
 from rsvlm.subjects import Subject, subject
-from rsvlm.zoom import FINEST_GSD, Plan
 
 #: Areas that are told one by one, at most.
 LISTED = 8
@@ -140,15 +139,12 @@ def _drawn(
 ) -> Region:
     """Return a region with its outline; its confidence is that of the outline.
 
-    What the finder knows by name is looked for again at the resolution of its training:
-    the magnified view that :mod:`rsvlm.sharpening` takes is strange to it (docs/log.md).
+    What the finder knows by name is looked for again.
     """
     raster = rasters[region.image]
     if head is not None and head.labels and raster.sensor != "sar":
         start = time.perf_counter()
-        part = RasterPart(raster, [region.shape.hbb], native_side(head, raster))
-        size = Plan((), head.side).size(part.box)
-        view = raster.view(part.box, *size, image=region.image)
+        view = close_view(head, raster, region.shape.hbb, region.image)
         known = region.label in head.labels
         names = [region.label] if known else list(head.labels)
         found = head.find(view, names, kind, "presence").regions
@@ -176,12 +172,6 @@ def _is_there(found: HBB, place: HBB) -> bool:
     return iou(found, place) >= SAME or (
         over and found.intersection(place) >= found.area / 2
     )
-
-
-def native_side(head: Finder | None, raster: Raster) -> int:
-    """Return the side of the part of a raster that a view of the finder shows, px."""
-    fine = max(1.0, FINEST_GSD / raster.gsd) if raster.gsd else 1.0
-    return round(head.side * fine) if head is not None else 0
 
 
 def _distance(

@@ -14,13 +14,14 @@ from rsvlm.answering import Answerer, Options, Verdict
 from rsvlm.focus import Focus, RasterPart, inside
 from rsvlm.geometry import HBB, Region, iou
 from rsvlm.labels import COVERS
-from rsvlm.pointed import about_itself, native_side
+from rsvlm.pointed import about_itself
 from rsvlm.questions import head_label, plain
 from rsvlm.raster import Raster
 from rsvlm.registration import register
 from rsvlm.rounds import images_named
 from rsvlm.scenes import window_side
 from rsvlm.search import State
+from rsvlm.sharpening import native_side
 from rsvlm.subjects import subject
 from rsvlm.tasks import get_task
 from rsvlm.zoom import bounds_of

@@ -4,10 +4,13 @@ import time
 from collections.abc import Sequence
 
 from rsvlm.findings import Finder, Refiner, ShapeKind
+from rsvlm.focus import RasterPart
 from rsvlm.geometry import HBB, Region
 from rsvlm.progress import report
 from rsvlm.raster import Raster
+from rsvlm.render import View
 from rsvlm.search import State, trace_step
+from rsvlm.zoom import FINEST_GSD, Plan
 
 
 def sharpened(
@@ -19,43 +22,63 @@ def sharpened(
 ) -> tuple[Region, ...]:
     """Return regions with outlines, where there is what draws them.
 
+    Regions near each other share a view: what costs time is to encode one.
+
     Args:
         head: The region head.
-        state: The question; steps are added.
+        state: The question; a step is added for each view.
         rasters: All rasters, open.
         regions: Boxes of an engine, in raster pixels.
         kind: Kind of the outlines; boxes need none.
     """
     if kind == "hbb" or not isinstance(head, Refiner):
         return regions
-    out = []
+    out, views = [], list[View]()
     for number, region in enumerate(regions):
         report("outline", number, len(regions))
         raster = rasters[region.image]
-        start = time.perf_counter()
-        window = around(region.shape.hbb, raster.width, raster.height)
-        if window is None:
+        box = region.shape.hbb.clip(raster.width, raster.height)
+        if box is None:
             out.append(region)
             continue
-        scale = head.side / max(window.width, window.height)
-        size = (
-            max(1, round(window.width * scale)),
-            max(1, round(window.height * scale)),
-        )
-        view = raster.view(window, *size, image=region.image)
-        out.append(head.refine(view, region, kind))
-        state.trace.append(trace_step("refine", view, start))
+        start = time.perf_counter()
+        view = next((v for v in views if _shows(v, region.image, box)), None)
+        seen = view or close_view(head, raster, box, region.image)
+        out.append(head.refine(seen, region, kind))
+        if view is None:
+            views.append(seen)
+            state.trace.append(trace_step("refine", seen, start))
     return tuple(out)
 
 
-def around(box: HBB, width: int, height: int) -> HBB | None:
-    """Return a box with as much around it as it is large, inside an image.
+def close_view(head: Finder, raster: Raster, box: HBB, image: int) -> View:
+    """Return a view around a box at the resolution of the head's training.
 
-    The ground beside an object tells what belongs to it.
+    A view that is magnified more is strange to a head (docs/log.md).
 
-    >>> around(HBB(10, 10, 20, 30), 100, 35)
-    HBB(x0=0, y0=0, x1=30, y1=35)
+    Args:
+        head: What will look at it.
+        raster: The raster, open.
+        box: What lies in the middle, in raster pixels and inside the raster.
+        image: Number of the raster.
     """
-    dx, dy = max(box.width, 1), max(box.height, 1)
+    part = RasterPart(raster, [box], native_side(head, raster))
+    size = Plan((), head.side).size(part.box)
+    return raster.view(part.box, *size, image=image)
+
+
+def native_side(head: Finder | None, raster: Raster) -> int:
+    """Return the side of the part of a raster that a view of a head shows, px."""
+    fine = max(1.0, FINEST_GSD / raster.gsd) if raster.gsd else 1.0
+    return round(head.side * fine) if head is not None else 0
+
+
+def _shows(view: View, image: int, box: HBB) -> bool:
+    """Whether a view shows a box with as much ground around it as a view of its own."""
+    if view.image != image:
+        return False
+    dx, dy = box.width / 2, box.height / 2
     wide = HBB(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy)
-    return wide.clip(width, height)
+    shown = view.window.box
+    whole = wide.intersection(shown) >= 0.9 * wide.area
+    return whole and max(box.width, box.height) >= max(shown.width, shown.height) / 64

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way to a checkpoint: data, encoders, language model, regions, search.
+# The whole way to a checkpoint: data, encoders, language model, regions, outlines, search.
 #
 #   scripts/checkpoint.sh PRESET DATA OUT
 #
@@ -28,13 +28,17 @@ rsvlm train tune "$preset" --data "$out/data" --out "$out/tune" "${chains[@]}" \
   --set "aligned=$out/align/checkpoint" \
   --set 'parts=["optical_projector", "sar_projector", "lora"]'
 rsvlm train regions "$preset" --data "$out/data" --out "$out/regions"
+rsvlm train outlines "$preset" --data "$out/data" --out "$out/outlines" \
+  --set "start=$out/regions"
 
 draft=$out/.checkpoint
 rm -rf "$draft"
 cp -r "$out/tune/checkpoint" "$draft"
-cp "$out"/regions/regions.{json,safetensors} "$draft"
-sort -u "$out"/{tune/checkpoint,regions}/train-images.txt > "$draft/train-images.txt"
-for step in align tune regions; do cp "$out/$step/run.json" "$draft/run-$step.json"; done
+cp "$out"/outlines/{regions.json,regions.safetensors,outlines.safetensors} "$draft"
+sort -u "$out"/{tune/checkpoint,regions,outlines}/train-images.txt > "$draft/train-images.txt"
+for step in align tune regions outlines; do
+  cp "$out/$step/run.json" "$draft/run-$step.json"
+done
 "$python" -m rsvlm.retrieval.concepts_build "$out/data" --model "$draft" \
   --out "$draft/concepts.npz"
 rm -rf "$out/checkpoint"

@@ -12,7 +12,7 @@ from rsvlm import assets
 from rsvlm.raster import Raster
 
 ROOT = Path(__file__).parents[1]
-STEPS = ("align", "tune", "regions")
+STEPS = ("align", "tune", "regions", "outlines")
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
@@ -50,7 +50,7 @@ def test_every_stage_runs_and_the_checkpoint_answers(tmp_path: Path) -> None:
         assert any("held_out" in line or "val_" in line for line in log), step
         assert json.loads((out / "checkpoint" / f"run-{step}.json").read_text())["end"]
     seen = set((out / "checkpoint/train-images.txt").read_text().split())
-    for step in ("tune/checkpoint", "regions", "align/checkpoint"):
+    for step in ("tune/checkpoint", "regions", "outlines", "align/checkpoint"):
         assert seen >= set((out / step / "train-images.txt").read_text().split()), step
     picture = next((out / "data/images/synthetic").glob("*.png"))
     assistant = build_assistant(str(out / "checkpoint"))

@@ -20,11 +20,12 @@ from rsvlm.findings import Findings, Purpose, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region, Shape, nms
 from rsvlm.models.encoder import feature_width, patch_size
 from rsvlm.models.features import (
-    cells_inside,
     colours_of,
     feature_grid,
     normalised,
 )
+from rsvlm.models.outline_head import OutlineHead
+from rsvlm.models.outlines import load_outlines, outlined
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.region_files import (
     ENCODER,
@@ -74,9 +75,18 @@ class RegionFinder:
         head: RegionHead,
         encoder: nn.Module,
         text: TextEncoder,
+        outlines: OutlineHead | None = None,
     ) -> None:
-        """Join the parts; ``encoder`` may be shared with a local engine."""
-        self.settings = settings
+        """Join the parts.
+
+        Args:
+            settings: How the head was built, and how to read its scores.
+            head: Finds objects.
+            encoder: What both heads read; may be shared with a local engine.
+            text: Encoder of descriptions.
+            outlines: Outlines objects; without it the coarse masks of ``head`` do.
+        """
+        self.settings, self.outlines = settings, outlines
         self.head, self.encoder, self.text = head.eval(), encoder, text
         self._grids: OrderedDict[str, Tensor] = OrderedDict()
         self.kept_views = KEPT_VIEWS
@@ -100,11 +110,14 @@ class RegionFinder:
         width = feature_width(encoder, settings.layers)
         head = RegionHead(width, describe.width, settings.width, settings.embedding)
         load_weights(head, folder / HEAD_FILE)
-        return cls(settings, head.float(), encoder, describe)
+        outlines = load_outlines(folder, width)
+        return cls(settings, head.float(), encoder, describe, outlines)
 
     def to(self, device: torch.device | str) -> "RegionFinder":
-        """Move encoder and head; what is found comes back to the CPU."""
+        """Move encoder and heads; what is found comes back to the CPU."""
         self.head.to(device)
+        if self.outlines is not None:
+            self.outlines.to(device)
         self.encoder.to(device)
         self._grids.clear()
         return self
@@ -123,7 +136,16 @@ class RegionFinder:
             Candidates in view px, best first, and logits of shape (K, 4h, 4w) for
             patches of h rows and w columns.
         """
-        found = self._maps(pixels, descriptions)
+        grid = self._grid(pixels)
+        rows, columns = grid.shape[2:]
+        queries = self.text.encode(descriptions)[None]
+        colours = colours_of(pixels, rows, columns, patch_size(self.encoder))[None]
+        inputs = (grid, colours, queries)
+        fast = fast_dtype() is torch.bfloat16
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+            maps = self.head(*(value.to(self.device).float() for value in inputs))
+        values = maps.heat, maps.size, maps.offset, maps.mask
+        found = RegionMaps(*(value.float().cpu() for value in values))
         stride = patch_size(self.encoder) / CENTRE_FACTOR
         boxes = [
             peaks(heat, found.size[0], found.offset[0], stride, 300)
@@ -131,30 +153,13 @@ class RegionFinder:
         ]
         return boxes, found.mask[0]
 
-    @torch.no_grad()
-    def _maps(
-        self,
-        pixels: NDArray[np.uint8],
-        descriptions: Sequence[str],
-        prompts: Tensor | None = None,
-    ) -> RegionMaps:
-        """Return what the head says of one view, in float32 on the CPU."""
-        grid = self._grid(pixels)
-        rows, columns = grid.shape[2:]
-        queries = self.text.encode(descriptions)[None]
-        colours = colours_of(pixels, rows, columns, patch_size(self.encoder))[None]
-        inputs = [grid, colours, queries] + ([] if prompts is None else [prompts])
-        fast = fast_dtype() is torch.bfloat16
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
-            found = self.head(*(value.to(self.device).float() for value in inputs))
-        maps = found.heat, found.size, found.offset, found.mask
-        return RegionMaps(*(value.float().cpu() for value in maps))
-
     def loosened(self, least: float) -> "RegionFinder":
         """Return a finder that reports every candidate from a confidence on."""
         cuts = dict.fromkeys(self.settings.cuts, least)
         settings = self.settings.model_copy(update={"cuts": cuts})
-        other = RegionFinder(settings, self.head, self.encoder, self.text)
+        other = RegionFinder(
+            settings, self.head, self.encoder, self.text, self.outlines
+        )
         other._grids, other.kept_views = self._grids, self.kept_views
         return other
 
@@ -174,9 +179,9 @@ class RegionFinder:
         weights = dict(self.head.state_dict())
         if self.settings.lora is not None:  # else the name of the asset tells it
             weights |= self.encoder.state_dict(prefix=ENCODER)
+        if self.outlines is not None:
+            weights |= self.outlines.state_dict(prefix="outlines.")
         for name, tensor in weights.items():
-            if name.startswith("look.") and not self.settings.shown:
-                continue  # never trained, and another one at each start
             digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
         return digest.hexdigest()[:24]
 
@@ -241,12 +246,15 @@ class RegionFinder:
                     continue
                 score = self.confidence(item.score, name)
                 seen.append(Region(box, name, score, view.image))
+            kept = []
             for region in nms(seen, OVERLAP):
                 best = max(best, region.confidence)
                 if region.confidence < least:
                     missed += region.confidence
-                    continue
-                outline = self._outline(region.shape.hbb, logits, shape, width, height)
+                else:
+                    kept.append(region)
+            outlines = self._outlines(view.pixels, kept, shape, logits)
+            for region, outline in zip(kept, outlines, strict=True):
                 placed = view.window.to_raster(outline)
                 regions.append(replace(region, shape=placed))
         regions.sort(key=lambda region: -region.confidence)
@@ -255,8 +263,7 @@ class RegionFinder:
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
         """Return a region with the outline of what lies in it, whatever it is.
 
-        A head that has not learned to take a shown object for a description goes by
-        the label of the region.
+        Without an outline head, the coarse mask of the region's label is taken.
 
         Args:
             view: What to look at.
@@ -272,13 +279,14 @@ class RegionFinder:
         box = coarse.hbb.clip(width, height)
         if box is None or not coarse.area:
             return replace(region, shape=region.shape.hbb)
-        patch = patch_size(self.encoder)
-        cells = -(-height // patch) * CENTRE_FACTOR, -(-width // patch) * CENTRE_FACTOR
-        under = cells_inside(coarse.to_shapely(), cells, patch / CENTRE_FACTOR)
-        shown = torch.from_numpy(under).float()[None, None]
-        prompts = shown if self.settings.shown else None
-        (logits,) = self._maps(view.pixels, [region.label], prompts).mask[0]
-        outline = self._outline(box, logits, shape, width, height)
+        if self.outlines is not None:
+            drawn = outlined(
+                self.outlines, self._grid(view.pixels), view.pixels, [box], coarse
+            )
+        else:
+            _, masks = self.maps(view.pixels, [region.label])
+            drawn = [self.logits_in(box, masks[0], width, height)]
+        outline = self._shape(box, *drawn[0], shape)
         return replace(region, shape=view.window.to_raster(outline))
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -293,25 +301,46 @@ class RegionFinder:
         value += self.settings.offsets.get(label, 0.0)
         return float(1 / (1 + np.exp(-value)))
 
-    def _outline(
-        self, box: HBB, logits: Tensor, shape: str, width: int, height: int
-    ) -> Shape:
-        if shape == "hbb":
+    def _outlines(
+        self, pixels: NDArray[np.uint8], regions: Sequence[Region], shape: str,
+        logits: Tensor,
+    ) -> list[Shape]:  # fmt: skip
+        boxes = [region.shape.hbb for region in regions]
+        if shape == "hbb" or not boxes:
+            return list(boxes)
+        drawn = self.drawn(pixels, boxes, logits)
+        return [
+            self._shape(box, *values, shape)
+            for box, values in zip(boxes, drawn, strict=True)
+        ]
+
+    def drawn(
+        self, pixels: NDArray[np.uint8], boxes: Sequence[HBB], logits: Tensor
+    ) -> list[tuple[Tensor, int, int]]:
+        """Return for each box the mask logits of its pixels, and the first of them.
+
+        Args:
+            pixels: The view, RGB, shape (H, W, 3).
+            boxes: In px of the view.
+            logits: Coarse mask logits of the label, see :meth:`maps`; they are taken
+                where there is no outline head.
+        """
+        if self.outlines is not None:
+            return outlined(self.outlines, self._grid(pixels), pixels, boxes)
+        height, width = pixels.shape[:2]
+        return [self.logits_in(box, logits, width, height) for box in boxes]
+
+    def _shape(self, box: HBB, values: Tensor, x0: int, y0: int, shape: str) -> Shape:
+        """Return the outline of the pixels above the cut; the box where few are."""
+        array = (values > self.settings.mask_cut).numpy()
+        if shape == "hbb" or array.sum() < 0.05 * box.area:
             return box
-        mask = self._mask(box, logits, width, height)
-        if mask is None or shape == "mask":
-            return mask or box
+        mask = Mask.from_array(array, x0, y0)
+        if shape == "mask":
+            return mask
         polygons = mask.polygons()
         largest = max(polygons, key=lambda polygon: polygon.area)
         return largest.min_area_obb() if shape == "obb" else largest
-
-    def _mask(self, box: HBB, logits: Tensor, width: int, height: int) -> Mask | None:
-        """Return the pixels of an object: mask logits above the cut in its box."""
-        values, x0, y0 = self.logits_in(box, logits, width, height)
-        array = (values > self.settings.mask_cut).numpy()
-        if array.sum() < 0.05 * array.size:
-            return None
-        return Mask.from_array(array, x0, y0)
 
     def logits_in(
         self, box: HBB, logits: Tensor, width: int, height: int

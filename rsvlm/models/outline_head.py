@@ -88,7 +88,7 @@ class OutlineHead(nn.Module):
             colours: The views, RGB in 0-1, shape (B, 3, H, W); H and W are those of the
                 patches together.
             frames: x0, y0, x1, y1 in view px, shape (N, 4).
-            rows: Which view each frame is of, shape (N,).
+            rows: Which view each frame is of, ascending, shape (N,).
             prompts: What is known of each object before, shape (N, SIDE, SIDE): 1
                 inside, -1 outside, 0 unknown.
 
@@ -96,6 +96,8 @@ class OutlineHead(nn.Module):
             Logits of "belongs to the object" in each frame's cells, shape
             (N, SIDE, SIDE).
         """
+        if not len(frames):
+            return colours.new_zeros(0, SIDE, SIDE)
         size = colours.shape[3], colours.shape[2]
         half = _cells(frames, size, SIDE // 2)
         whole = _cells(frames, size, SIDE)

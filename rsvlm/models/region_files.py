@@ -46,7 +46,6 @@ class FinderSettings(BaseModel):
         width: Channels of the head's trunk.
         embedding: Width of the space in which places and queries meet.
         labels: What the head was trained to find.
-        shown: Whether it learned to take an object that is shown for a description.
         cuts: Purpose -> least confidence of an object: ``"locate"`` to draw and
             count, ``"presence"`` to say that a thing is there, ``"anything"`` to
             mention it unasked, ``"named"`` to show the best one where a question takes
@@ -70,7 +69,6 @@ class FinderSettings(BaseModel):
     width: int
     embedding: int
     labels: tuple[str, ...]
-    shown: bool = False
     cuts: dict[Purpose, float] = Field(default_factory=_first_cuts)
     slope: float = 1.0
     intercept: float = 0.0
@@ -107,17 +105,13 @@ def save_settings(settings: FinderSettings, folder: Path) -> None:
 def load_weights(head: RegionHead, path: Path) -> None:
     """Load the weights of a region head from a file.
 
-    A head that has not learned to take a shown object for a description keeps the
-    first weights of that layer.
-
     Raises:
         CheckpointError: If the file is missing, damaged, or of another size.
     """
     tensors = load_tensors(path)
     own = {k: v for k, v in tensors.items() if not k.startswith(ENCODER)}
-    first = {k: v for k, v in head.state_dict().items() if k.startswith("look.")}
     try:
-        head.load_state_dict(first | own)
+        head.load_state_dict(own)
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} does not fit the settings of the head: "

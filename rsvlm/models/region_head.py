@@ -95,19 +95,15 @@ class RegionHead(nn.Module):
         )
         self.mask_query = nn.Linear(query_dim, finest)
         self.bias = nn.Linear(query_dim, 2)
-        # What is shown instead of described: the three of above from places under it.
-        self.look = nn.Linear(embedding, embedding + finest + 2)
         # Centres are rare: start where almost every cell says no.
         nn.init.zeros_(self.bias.weight)
         nn.init.constant_(self.bias.bias, -3.0)
-        nn.init.constant_(self.look.bias[-2:], -3.0)
 
     def forward(
         self,
         features: Tensor,
         colours: Tensor,
         queries: Tensor,
-        prompts: Tensor | None = None,
     ) -> RegionMaps:
         """Compute the maps of K descriptions.
 
@@ -115,8 +111,6 @@ class RegionHead(nn.Module):
             features: Patch features, shape (B, D, h, w).
             colours: The view at mask resolution, RGB in 0-1, shape (B, 3, 4h, 4w).
             queries: Unit vectors of the descriptions, shape (B, K, query_dim).
-            prompts: Where an object lies that is meant instead of a description, 1
-                inside, shape (B, K, 2h, 2w); 0 everywhere leaves the description.
 
         Returns:
             Maps of every description.
@@ -125,17 +119,6 @@ class RegionHead(nn.Module):
         places = self.centre(fine)  # (B, E, 2h, 2w)
         query = self.query(queries)  # (B, K, E)
         mask_query, bias = self.mask_query(queries), self.bias(queries)
-        if prompts is not None:
-            cells = prompts.flatten(2).sum(-1, keepdim=True)  # (B, K, 1)
-            under = torch.einsum("bkhw,behw->bke", prompts.to(places), places)
-            seen = self.look(under / cells.clamp(min=1))
-            widths = query.shape[-1], mask_query.shape[-1], 2
-            query, mask_query, bias = (
-                torch.where(cells > 0, shown, said)
-                for shown, said in zip(
-                    seen.split(widths, -1), (query, mask_query, bias), strict=True
-                )
-            )
         bias = bias[..., None, None]  # (B, K, 2, 1, 1)
         scale = query.shape[-1] ** -0.5
         heat = torch.einsum("bke,behw->bkhw", query, places) * scale + bias[:, :, 0]

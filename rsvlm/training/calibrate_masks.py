@@ -56,7 +56,7 @@ def fit_mask_cut(
             if match is None or iou(match, box) < SAME:
                 continue
             truth = cells_inside(outline_of(item), (height, width), 1.0)
-            values, x0, y0 = finder.logits_in(match, masks[kind], width, height)
+            ((values, x0, y0),) = finder.drawn(seen, [match], masks[kind])
             rows.append([_iou(values.numpy() > cut, truth, x0, y0) for cut in CUTS])
     if not rows:
         return 0.0, 0.0

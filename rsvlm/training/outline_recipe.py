@@ -12,7 +12,9 @@ class OutlineRecipe(Recipe):
 
     train: Names = Field(("train.jsonl",), description="files in the data folder")
     val: Names = Field(("val.jsonl",), description="files that choose the epoch")
-    start: str = Field("tiny", description="checkpoint with the region head")
+    start: str = Field(
+        "tiny", description="shipped checkpoint, or folder, with the region head"
+    )
     view: int = Field(
         0,
         ge=0,

@@ -3,6 +3,7 @@
 Everything else stays as it is, so that boxes, counts and confidences do not change.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
-from rsvlm.models.checkpoint import find_checkpoint
+from rsvlm.models.checkpoint import SHIPPED
 from rsvlm.models.encoder import NORMALISATION, feature_width, patch_size
 from rsvlm.models.features import feature_grid
-from rsvlm.models.outline_files import OUTLINE_FILE, save_outlines
+from rsvlm.models.finder import RegionFinder
 from rsvlm.models.outline_head import OutlineHead
+from rsvlm.models.outlines import OUTLINE_FILE, save_outlines
 from rsvlm.models.precision import mixed_precision
-from rsvlm.models.region_files import HEAD_FILE, load_trunk, read_settings
+from rsvlm.models.region_files import (
+    HEAD_FILE,
+    load_trunk,
+    read_settings,
+    save_settings,
+)
 from rsvlm.training.average import Average
+from rsvlm.training.calibrate_masks import fit_mask_cut
 from rsvlm.training.images import write_train_images
 from rsvlm.training.loader import Waited
 from rsvlm.training.mix import Order
@@ -46,7 +54,8 @@ def train_outlines(
     Args:
         recipe: Settings.
         data: Folder with the samples and their pictures.
-        out: Folder of the run; the best head becomes ``outlines.safetensors`` there.
+        out: Folder of the run; the best head becomes ``outlines.safetensors`` there,
+            beside the region head that it belongs to, with a new ``mask_cut``.
         cache: Not used: every step shows pictures anew.
         progress: Called with one line at a time.
 
@@ -78,7 +87,7 @@ def train_outlines(
     accelerator = Accelerator(
         mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
     )
-    begin = find_checkpoint(recipe.start)
+    begin = SHIPPED.get(recipe.start, Path(recipe.start))
     model = _Model(begin, recipe.width).to(accelerator.device)
     order = Order([e.source for e in entries["train"]], recipe.mix, recipe.seed)
     log = RunLog(out, recipe, file_names(files) | {"start": begin / HEAD_FILE})
@@ -107,16 +116,17 @@ def train_outlines(
             group["lr"] = learning_rate(
                 step, steps, recipe.learning_rate, steps // 20 + 1
             )
-        there = _moved(batch, accelerator.device)
-        with accelerator.autocast():
-            logits = model(there)
-        loss = outline_loss(logits.float(), there["truth"].float())
-        accelerator.backward(loss)
-        torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        if len(batch["rows"]):  # windows may show no object at all
+            there = _moved(batch, accelerator.device)
+            with accelerator.autocast():
+                logits = model(there)
+            loss = outline_loss(logits.float(), there["truth"].float())
+            accelerator.backward(loss)
+            torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            total += float(loss.detach())
         average.update(step)
-        total += float(loss.detach())
         if draw.number + 1 < per_epoch:
             continue
         found = {"loss": total / per_epoch}
@@ -139,6 +149,15 @@ def train_outlines(
             with average.applied():
                 save_outlines(model.outlines, out)
         save_state(out, kept, optimizer, {"epoch": epoch, "best_iou": best})
+    # With the head that it belongs to, the folder is one that a finder loads.
+    shutil.copyfile(begin / HEAD_FILE, out / HEAD_FILE)
+    settings = read_settings(begin)
+    save_settings(settings, out)
+    if held := [cell.sample for entry in entries["val"] for cell in entry.cells]:
+        cut, overlap = fit_mask_cut(RegionFinder.load(out), held, data)
+        save_settings(settings.model_copy(update={"mask_cut": cut}), out)
+        progress(f"found objects: IoU {overlap:.3f} with a cut of {cut:g}")
+        log.add(calibration={"mask_cut": cut, "found_iou": round(overlap, 4)})
     log.close()
     return out / OUTLINE_FILE
 
@@ -146,7 +165,7 @@ def train_outlines(
 def outline_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Return cross-entropy and Dice of outlines, each of shape (N, SIDE, SIDE).
 
-    Every object counts alike, however large; 0 without objects.
+    Every object counts alike, however large.
     """
     cross = nn.functional.binary_cross_entropy_with_logits(
         logits, truth, reduction="none"
@@ -154,7 +173,7 @@ def outline_loss(logits: Tensor, truth: Tensor) -> Tensor:
     soft = logits.sigmoid()
     shared = (soft * truth).sum((1, 2))
     dice = 1 - (2 * shared + 1) / (soft.sum((1, 2)) + truth.sum((1, 2)) + 1)
-    return (cross + dice).sum() / max(len(logits), 1)
+    return (cross + dice).mean()
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from rsvlm.models.region_head import CENTRE_FACTOR
 from rsvlm.training.features import FeatureCache
 from rsvlm.training.mosaic import Entry, Shown
 from rsvlm.training.region_recipe import RegionRecipe
-from rsvlm.training.region_steps import Draw, drawn_prompts, entry_targets
+from rsvlm.training.region_steps import Draw, entry_targets
 
 
 class RegionData:
@@ -86,23 +86,17 @@ class RegionData:
 
         Turning what was encoded is near enough to encoding it turned.
         """
-        recipe, rng = self.recipe, draw.rng(self.recipe.seed, 1)
+        rng = draw.rng(self.recipe.seed, 1)
         entries = []
         for index in draw.indices:
             variant = int(rng.integers(self.variants))
-            entry, shown = self.entry(index, variant), self._shown[index, variant]
-            rows, columns = entry["features"].shape[1:]
-            prompts = drawn_prompts(shown, self.patch, rows, columns, recipe.shown, rng)
-            entry["prompts"] = torch.from_numpy(prompts)
+            entry = self.entry(index, variant)
             entries.append(turn_entry(entry, *rng.integers(0, 2, 3)))
         return _filled(entries)
 
     def plain(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Return entries as they are."""
-        entries = [self.entry(index, 0) for index in indices]
-        for entry in entries:
-            entry["prompts"] = torch.zeros_like(entry["heat"], dtype=torch.bool)
-        return _filled(entries)
+        return _filled([self.entry(index, 0) for index in indices])
 
 
 def _filled(entries: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -98,7 +98,7 @@ class RegionModel(nn.Module):
         Args:
             batch: ``features`` (B, D, h, w) and ``colours`` (B, 3, 4h, 4w, 0-255) of
                 kept pictures, or ``picture``: RGB of shape (B, H, W, 3), uint8, H and W
-                multiples of the patch; and ``prompts``, see :class:`RegionHead`.
+                multiples of the patch.
             queries: Unit vectors of the descriptions, shape (K, query_dim).
         """
         if "picture" in batch:
@@ -106,11 +106,8 @@ class RegionModel(nn.Module):
         else:
             features = batch["features"].float()
             colours = batch["colours"].float() / 255
-        count, prompts = len(features), batch["prompts"].float()
-        more = len(queries) - prompts.shape[1]  # strangers are never shown
-        prompts = nn.functional.pad(prompts, (0, 0, 0, 0, 0, more))
-        asked = queries[None].expand(count, -1, -1)
-        maps: RegionMaps = self.head(features, colours, asked, prompts)
+        asked = queries[None].expand(len(features), -1, -1)
+        maps: RegionMaps = self.head(features, colours, asked)
         return maps
 
     def _seen(self, picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,5 +148,4 @@ class RegionModel(nn.Module):
             width=recipe.width,
             embedding=recipe.embedding,
             labels=tuple(OBJECTS),
-            shown=recipe.shown > 0,
         )

@@ -46,9 +46,6 @@ class RegionRecipe(Recipe):
     strangers: int = Field(
         4, ge=0, le=27, description="unknown things asked for at a step"
     )
-    shown: float = Field(
-        0.2, ge=0, le=1, description="share of labels shown instead of named"
-    )
     empty: int = Field(0, ge=0, description="pictures of scenes without objects")
     mosaics: int = Field(0, ge=0, description="views of four windows")
     mix: Mix = Field(

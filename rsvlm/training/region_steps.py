@@ -10,18 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsvlm.geometry import HBB
 from rsvlm.labels import OBJECTS
-from rsvlm.models.features import cells_inside
 from rsvlm.models.region_head import CENTRE_FACTOR, MASK_FACTOR
 from rsvlm.training.loader import loaded
 from rsvlm.training.mix import Order
 from rsvlm.training.mosaic import Shown
-from rsvlm.training.targets import outline_of, region_targets
+from rsvlm.training.targets import region_targets
 
 #: What a step learns from, by name: arrays from workers, else tensors.
 Batch = dict[str, Any]
@@ -103,31 +100,3 @@ def entry_targets(
         known = torch.tensor([float(name in labels) for name in OBJECTS])
         judged[:, y0 : y1 + 1, x0 : x1 + 1] = known[:, None, None]
     return {"judged": judged, **vars(targets)}
-
-
-def drawn_prompts(
-    shown: Shown,
-    patch: int,
-    rows: int,
-    columns: int,
-    share: float,
-    rng: np.random.Generator,
-) -> NDArray[np.bool_]:
-    """Return objects that stand for their label in this step, shape (K, 2h, 2w).
-
-    Some of the labels of a view get one: the box of an object, loosely, or its outline.
-    """
-    cells = CENTRE_FACTOR * rows, CENTRE_FACTOR * columns
-    prompts = np.zeros((len(OBJECTS), *cells), bool)
-    for k, label in enumerate(OBJECTS):
-        items = [i for i in shown.items if i.label == label and i.whole]
-        if not items or rng.random() >= share:
-            continue
-        item = items[int(rng.integers(len(items)))]
-        outline = outline_of(item)
-        if rng.random() < 0.5:
-            x0, y0, x1, y1 = item.hbb
-            slack = rng.uniform(-0.1, 0.1, 4) * (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
-            outline = HBB(*(np.array(item.hbb) + slack).tolist()).to_shapely()
-        prompts[k] = cells_inside(outline, cells, patch / CENTRE_FACTOR)
-    return prompts

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.labels import OBJECTS
 from rsvlm.models.region_head import CENTRE_FACTOR
 from rsvlm.training.augment import on_ground
 from rsvlm.training.mosaic import Entry, Shown
 from rsvlm.training.region_recipe import RegionRecipe
-from rsvlm.training.region_steps import Draw, drawn_prompts, entry_targets
+from rsvlm.training.region_steps import Draw, entry_targets
 from rsvlm.training.run import loader_workers
 
 Arrays = dict[str, NDArray[Any]]
@@ -42,7 +41,7 @@ class RegionViews:
 
     def batch(self, draw: Draw) -> Arrays:
         """Return the entries of a step, varied by the number of its epoch."""
-        recipe, rng = self.recipe, draw.rng(self.recipe.seed, 1)
+        recipe = self.recipe
         side = recipe.view or recipe.long_side
         cells = self._cells(side)
         views = []
@@ -50,11 +49,7 @@ class RegionViews:
             shown = self.entries[index].anew(
                 draw.epoch, side, recipe.long_side, recipe.seed, self._folder
             )
-            view = self._view(shown, cells)
-            view["prompts"] = drawn_prompts(
-                shown, self.patch, cells, cells, recipe.shown, rng
-            )
-            views.append(view)
+            views.append(self._view(shown, cells))
         return {name: np.stack([view[name] for view in views]) for name in views[0]}
 
     def plain(self, indices: Sequence[int]) -> Arrays:
@@ -85,9 +80,7 @@ class RegionViews:
         rows, columns = (f * -(-extent // self.patch) for extent in (height, width))
         inside = np.zeros((f * cells, f * cells), bool)
         inside[:rows, :columns] = True
-        prompts = np.zeros((len(OBJECTS), *inside.shape), bool)
         return view | {
             "picture": on_ground(shown.picture, side, (0, 0)),
             "inside": inside,
-            "prompts": prompts,
         }

@@ -12,7 +12,9 @@ from rsvlm.findings import Findings, ShapeKind
 from rsvlm.geometry import HBB, Mask, Region
 from rsvlm.raster import Raster
 from rsvlm.render import View
-from rsvlm.sharpening import around
+from rsvlm.search import State
+from rsvlm.sharpening import sharpened
+from rsvlm.tasks import get_task
 
 
 class Outliner:
@@ -54,7 +56,8 @@ def test_boxes_of_an_engine_get_outlines(tmp_path: Path) -> None:
     assert masks.regions[0].area_px == 30 * 50
     (view,) = head.views  # boxes that were asked for need no outline
     box = view.window.box
-    assert (box.x0, box.y0, box.x1, box.y1) == (0, 0, 70, 100)
+    # What lies near the box, 30 x 50 px at (10, 10): here all of the image.
+    assert (box.x0, box.y0, box.x1, box.y1) == (0, 0, 100, 100)
     assert max(view.window.width, view.window.height) == 64
     assert [region.kind for region in boxes.regions] == ["hbb"]
     assert "refine" in {step.step for step in masks.trace}
@@ -75,5 +78,32 @@ def test_a_head_that_knows_no_names_measures_nothing(tmp_path: Path) -> None:
     assert (answer.text, answer.abstained) == ("About 30 m.", False)
 
 
-def test_a_box_outside_the_image_has_no_ground_around_it() -> None:
-    assert around(HBB(200, 200, 210, 210), 50, 50) is None
+def test_regions_near_each_other_share_a_view(tmp_path: Path) -> None:
+    path = tmp_path / "large.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=600, height=600, count=3, dtype="uint8",
+        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
+    ) as file:  # fmt: skip
+        file.write(np.full((3, 600, 600), 99, np.uint8))
+    boxes = [
+        HBB(100, 100, 110, 110), HBB(120, 90, 130, 100), HBB(400, 400, 420, 420),
+        HBB(700, 700, 710, 710), HBB(395, 395, 405, 405), HBB(300, 300, 500, 500),
+    ]  # fmt: skip
+    head, state = Outliner(), State("", get_task("ground"), None, [])
+    with Raster.open(path) as raster:
+        found = sharpened(
+            head, state, [raster], tuple(Region(box, "ship") for box in boxes), "mask"
+        )
+    assert [isinstance(region.shape, Mask) for region in found] == [
+        True, True, True, False, True, True,
+    ]  # fmt: skip
+    assert found[3].shape == boxes[3]  # nothing of it is in the image
+    views = [view.window.box for view in head.views]
+    assert [views.index(view) for view in views] == [0, 0, 2, 2, 4]
+    assert len(state.trace) == 3
+    # At the head's own resolution; what is larger is shown as a whole.
+    sizes = [max(view.width, view.height) for view in views]
+    assert min(sizes) >= 64
+    assert sizes[-1] == 400
+    for box, view in zip([*boxes[:3], *boxes[4:]], views, strict=True):
+        assert box.intersection(view) == box.area

@@ -3,9 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from rsvlm.findings import ShapeKind
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings, RegionFinder
+from rsvlm.models.outline_head import MARGIN, SIDE
 from rsvlm.models.region_head import SIZE_UNIT, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
@@ -35,14 +35,7 @@ class Eyes(nn.Module):
         super().__init__()
         self.seen, self.labels = seen, labels
 
-    def forward(
-        self,
-        features: Tensor,
-        colours: Tensor,
-        queries: Tensor,
-        prompts: Tensor | None = None,
-    ) -> RegionMaps:
-        self.prompts = prompts
+    def forward(self, features: Tensor, colours: Tensor, queries: Tensor) -> RegionMaps:
         h, w = features.shape[2:]
         heat = torch.full((1, len(self.labels), 2 * h, 2 * w), -9.0)
         size, offset = torch.zeros(2, 1, 2, 2 * h, 2 * w)
@@ -222,27 +215,14 @@ def test_features_are_kept_for_the_views_used_last(
     assert loose.kept_views == 2
 
 
-@pytest.mark.parametrize("coarse", ["box", "mask", "turned"])
-def test_a_shown_region_gets_its_outline(
-    make_finder: Callable[..., RegionFinder],
-    make_view: MakeView,
-    noise: Noise,
-    coarse: str,
+def test_a_region_of_a_known_label_gets_its_outline(
+    make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
 ) -> None:
-    finder = make_finder(["ship"], shown=True)
+    finder = make_finder(["ship"])
     view = make_view(noise(98, 112), window=HBB(10, 20, 10 + 224, 20 + 196))
     # Around what was drawn, see above, on the raster; in view px 28 to 64, 38 to 62.
-    given: dict[str, Shape] = {
-        "box": HBB(66, 96, 138, 144),
-        "mask": Mask.from_array(np.ones((48, 72), bool), 66, 96),
-        "turned": OBB.from_center(102, 120, 72, 48, 0),
-    }
-    region = Region(given[coarse], "a thing without a name", 0.7)
+    region = Region(HBB(66, 96, 138, 144), "ship", 0.7)
     found = finder.refine(view, region)
-    head: Any = finder.head
-    assert head.prompts.shape == (1, 1, 14, 16)
-    ys, xs = head.prompts[0, 0].nonzero().T  # cells of 7 px whose centre is inside
-    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (4, 8, 5, 8)
     assert (found.label, found.confidence) == (region.label, 0.7)
     truth = OBB.from_center(
         10 + 2 * 46, 20 + 2 * 50, 64, 20, float(np.degrees(np.arctan2(1, 2)))
@@ -252,10 +232,72 @@ def test_a_shown_region_gets_its_outline(
     turned = finder.refine(view, region, "obb").shape
     assert isinstance(turned, OBB)
     assert iou(turned, truth) > 0.7
-    older = make_finder(["ship"])  # this one goes by the label
-    assert older.refine(view, replace(region, label="ship")).shape == found.shape
-    head = older.head
-    assert head.prompts is None
+
+
+class Inner(nn.Module):
+    """Outlines the middle of every frame: half of the box's width, all of its height.
+
+    What is known before is taken as it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        self.prompts = inputs[-1]
+        places = (torch.arange(SIDE) + 0.5) / SIDE * (1 + 2 * MARGIN) - MARGIN
+        ys, xs = torch.meshgrid(places, places, indexing="ij")
+        inside = ((xs - 0.5).abs() < 0.25) & ((ys - 0.5).abs() < 0.5)
+        drawn = inside.float() * 8 - 4
+        return torch.where(self.prompts == 0, drawn, 4 * self.prompts)
+
+
+def outlining(make_finder: Callable[..., RegionFinder]) -> RegionFinder:
+    finder = make_finder(["ship"])
+    inner: Any = Inner()
+    finder.outlines = inner
+    return finder
+
+
+def test_an_outline_head_draws_what_was_found(
+    make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
+) -> None:
+    finder = outlining(make_finder)
+    view = make_view(noise(98, 112), window=HBB(10, 20, 10 + 224, 20 + 196))
+    (box,) = finder.find(view, ["ship"]).regions
+    assert box.shape.hbb == HBB(70, 100, 134, 140)
+    for shape, kind in (("mask", Mask), ("polygon", Polygon), ("obb", OBB)):
+        (ship,) = finder.find(view, ["ship"], cast(ShapeKind, shape)).regions
+        assert isinstance(ship.shape, kind)
+        assert iou(ship.shape, HBB(86, 100, 118, 140)) > 0.9
+    assert outlining(make_finder).revision == finder.revision
+    assert finder.revision != make_finder(["ship"]).revision
+    kept = finder.loosened(0.0)
+    assert kept.outlines is finder.outlines
+
+
+@pytest.mark.parametrize("coarse", ["box", "mask", "turned"])
+def test_a_drawn_region_of_any_name_gets_its_outline(
+    make_finder: Callable[..., RegionFinder],
+    make_view: MakeView,
+    noise: Noise,
+    coarse: str,
+) -> None:
+    finder = outlining(make_finder)
+    view = make_view(noise(98, 112), window=HBB(10, 20, 10 + 224, 20 + 196))
+    lower = np.zeros((48, 72), bool)
+    lower[24:] = True
+    given: dict[str, tuple[Shape, Shape]] = {
+        "box": (HBB(66, 96, 138, 144), HBB(84, 96, 120, 144)),
+        "mask": (Mask.from_array(lower, 66, 96), HBB(66, 120, 138, 144)),
+        "turned": (OBB.from_center(102, 120, 72, 48, 30),) * 2,
+    }
+    before, after = given[coarse]
+    found = finder.refine(view, Region(before, "a thing without a name", 0.7))
+    assert (found.label, found.confidence) == ("a thing without a name", 0.7)
+    assert isinstance(found.shape, Mask)
+    assert iou(found.shape, after) > 0.85
 
 
 def test_a_shown_region_outside_the_view_stays_its_box(

@@ -37,27 +37,6 @@ def test_a_description_does_not_change_another(head: RegionHead) -> None:
     assert not torch.allclose(together.heat[:, :1], alone.heat, atol=1e-3)
 
 
-@torch.no_grad()
-def test_what_is_shown_takes_the_place_of_a_description(head: RegionHead) -> None:
-    features, colours = torch.randn(2, 12, 3, 3), torch.rand(2, 3, 12, 12)
-    queries, prompts = torch.randn(2, 3, 8), torch.zeros(2, 3, 6, 6)
-    said = head(features, colours, queries)
-    nothing = head(features, colours, queries, prompts)
-    assert torch.equal(nothing.heat, said.heat)
-    prompts[1, 2, 1:3, 2:5] = 1
-    shown = head(features, colours, queries, prompts)
-    other = head(features, colours, queries.flip(1), prompts)
-    for name in ("heat", "mask"):
-        one, two, three = (getattr(maps, name) for maps in (said, shown, other))
-        changed = (one != two).flatten(2).any(-1)
-        assert changed.nonzero().tolist() == [[1, 2]]
-        # The words no longer matter there, and what lies elsewhere does not either.
-        assert torch.equal(two[1, 2], three[1, 2])
-    assert torch.equal(said.size, shown.size)
-    wider = prompts * 7  # only where it is 1, not how much
-    assert torch.allclose(head(features, colours, queries, wider).heat, shown.heat)
-
-
 def test_a_peak_becomes_a_box() -> None:
     heat = torch.full((6, 8), -9.0)
     heat[2, 5], heat[2, 4], heat[4, 1] = 2.0, 1.0, 0.0  # the second is no maximum

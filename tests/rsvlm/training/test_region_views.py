@@ -88,7 +88,7 @@ def test_the_finder_has_an_encoder_of_its_own(
 ) -> None:
     shared = frozen_encoder(str(encoder_folder))
     finder = RegionFinder.load(run, shared)
-    assert (finder.settings.lora, finder.settings.shown) == (2.0, True)
+    assert finder.settings.lora == 2.0
     assert finder.encoder is not shared
     plain, own = shared.state_dict(), finder.encoder.state_dict()
     assert plain.keys() == own.keys()
@@ -161,19 +161,6 @@ def test_every_epoch_shows_something_else(views: RegionViews) -> None:
     assert not np.array_equal(one["picture"], two["picture"])
     plain = views.plain([0, 1])
     assert plain["picture"][0, :, :, 0].std() > 0
-    assert not plain["prompts"].any()
-
-
-def test_what_is_shown_lies_on_objects_of_the_label(views: RegionViews) -> None:
-    views.recipe = views.recipe.model_copy(update={"shown": 1.0})
-    batch = views.batch(Draw(0, 0, tuple(range(4))))
-    shown, present = batch["prompts"].any((2, 3)), (batch["heat"] > 0.99).any((2, 3))
-    assert (shown == present).all()
-    coarse = batch["mask"].reshape(*batch["mask"].shape[:2], 16, 2, 16, 2).any((3, 5))
-    under = (batch["prompts"] & coarse).sum((2, 3)) / batch["prompts"].sum((2, 3)).clip(
-        1
-    )
-    assert (under[shown] > 0.3).all()
 
 
 def test_windows_of_pictures_cost_less(views: RegionViews) -> None:
@@ -181,7 +168,7 @@ def test_windows_of_pictures_cost_less(views: RegionViews) -> None:
     views.recipe = views.recipe.model_copy(update={"view": 56})
     batch = views.batch(Draw(0, 0, (0, 1, len(views) - 1)))  # the last one a mosaic
     assert batch["picture"].shape == (3, 56, 56, 3)
-    assert batch["heat"].shape[2:] == batch["prompts"].shape[2:] == (8, 8)
+    assert batch["heat"].shape[2:] == (8, 8)
     assert batch["mask"].shape[2:] == (16, 16)
     assert views.plain([0])["picture"].shape == (1, 112, 112, 3)
 

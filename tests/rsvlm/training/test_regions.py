@@ -231,7 +231,7 @@ def test_a_batch_is_filled_up_to_its_largest_grid(data: RegionData) -> None:
     batch = data.batch(Draw(0, 0, (0, 1, 2)))
     rows, columns = batch["features"].shape[2:]
     for name, factor in (("heat", 2), ("size", 2), ("offset", 2), ("weight", 2),
-                         ("inside", 2), ("mask", 4), ("colours", 4), ("prompts", 2),
+                         ("inside", 2), ("mask", 4), ("colours", 4),
                          ("judged", 2)):  # fmt: skip
         assert batch[name].shape[-2:] == (factor * rows, factor * columns), name
     grids = {
@@ -242,7 +242,6 @@ def test_a_batch_is_filled_up_to_its_largest_grid(data: RegionData) -> None:
     for row in range(3):
         outside = 1 - batch["inside"][row]
         assert (batch["heat"][row] * outside).sum() == 0
-        assert (batch["prompts"][row] * outside).sum() == 0
 
 
 def perfect(batch: dict[str, torch.Tensor], asked: int, strangers: int) -> RegionMaps:

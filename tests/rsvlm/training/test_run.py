@@ -13,6 +13,7 @@ from rsvlm.errors import CheckpointError, ImageError, SettingsError, UnknownName
 from rsvlm.samples import ImageRef
 from rsvlm.training.align_data import AlignRecipe
 from rsvlm.training.features import FeatureCache, picture_hash
+from rsvlm.training.outline_recipe import OutlineRecipe
 from rsvlm.training.regions import RegionRecipe
 from rsvlm.training.run import (
     RECIPES,
@@ -28,8 +29,11 @@ from rsvlm.training.tune import TuneRecipe
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
 def test_shipped_recipes_are_valid(path: Path) -> None:
     name, stage = path.stem.rsplit("-", 1)
-    kinds = {"align": AlignRecipe, "tune": TuneRecipe, "regions": RegionRecipe}
-    kind: Any = kinds[stage]
+    kinds: dict[str, Any] = {
+        "align": AlignRecipe, "tune": TuneRecipe, "regions": RegionRecipe,
+        "outlines": OutlineRecipe,
+    }  # fmt: skip
+    kind = kinds[stage]
     assert load_recipe(kind, name, stage) == load_recipe(kind, str(path), stage)
 
 

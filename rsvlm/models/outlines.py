@@ -1,0 +1,135 @@
+"""Outlines: the masks of boxes in a view, by an outline head, and its file."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rsvlm.errors import CheckpointError
+from rsvlm.geometry import HBB, Shape
+from rsvlm.models.checkpoint import load_tensors, save_tensors
+from rsvlm.models.features import cells_inside
+from rsvlm.models.outline_head import SIDE, OutlineHead, frame_of
+from rsvlm.models.precision import fast_dtype
+
+#: Name of the weights in a checkpoint folder, beside those of the region head.
+OUTLINE_FILE = "outlines.safetensors"
+#: Boxes that are outlined at once: some 100 MB.
+AT_ONCE = 64
+
+
+def load_outlines(folder: Path, feature_dim: int) -> OutlineHead | None:
+    """Return the outline head of a checkpoint folder; None where it has none.
+
+    Args:
+        folder: Checkpoint folder.
+        feature_dim: Width of the features that the region head reads.
+
+    Raises:
+        CheckpointError: If the file is damaged or does not fit the features.
+    """
+    path = folder / OUTLINE_FILE
+    if not path.is_file():
+        return None
+    tensors = load_tensors(path)
+    try:
+        head = OutlineHead(feature_dim, len(tensors["see.0.bias"]))
+        head.load_state_dict(tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} does not fit the region head beside it: "
+            f"{' '.join(str(error).split())[:200]}. Copy the folder again."
+        ) from error
+    return head.float().eval()
+
+
+def save_outlines(head: OutlineHead, folder: Path) -> None:
+    """Write ``outlines.safetensors`` in bfloat16."""
+    halves = {k: v.detach().to(torch.bfloat16) for k, v in head.state_dict().items()}
+    save_tensors(halves, folder / OUTLINE_FILE)
+
+
+@torch.no_grad()
+def outlined(
+    head: OutlineHead,
+    features: Tensor,
+    pixels: NDArray[np.uint8],
+    boxes: Sequence[HBB],
+    coarse: Shape | None = None,
+) -> list[tuple[Tensor, int, int]]:
+    """Return the mask logits of the pixels around each box, and their first pixel.
+
+    Args:
+        head: The outline head.
+        features: Patch features of the view, shape (1, D, h, w).
+        pixels: The view, RGB, shape (H, W, 3).
+        boxes: In px of the view.
+        coarse: What is known of the object in the only box before; a box says nothing.
+
+    Returns:
+        For each box logits of shape (rows, columns), and the column and row in the view
+        at which they begin.
+    """
+    device = next(head.parameters()).device
+    height, width = pixels.shape[:2]
+    frames = [frame_of(box) for box in boxes]
+    known = np.zeros((len(boxes), SIDE, SIDE), np.float32)
+    if coarse is not None and not isinstance(coarse, HBB):
+        known[:] = _known(coarse, frames[0])
+    out = []
+    colours = _filled(pixels, features).to(device)
+    for start in range(0, len(boxes), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        corners = [[f.x0, f.y0, f.x1, f.y1] for f in frames[part]]
+        fast = fast_dtype() is torch.bfloat16
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            logits = head(
+                features.to(device).float(),
+                colours,
+                torch.tensor(corners, device=device),
+                torch.zeros(len(corners), dtype=torch.long, device=device),
+                torch.from_numpy(known[part]).to(device),
+            )
+        for frame, cells in zip(frames[part], logits.float().cpu(), strict=True):
+            out.append(_at_pixels(cells, frame, width, height))
+    return out
+
+
+def _filled(pixels: NDArray[np.uint8], features: Tensor) -> Tensor:
+    """Return a view in 0-1 up to whole patches, shape (1, 3, H', W')."""
+    rows, columns = features.shape[2:]
+    patch = math.ceil(max(pixels.shape[0] / rows, pixels.shape[1] / columns))
+    full = np.zeros((rows * patch, columns * patch, 3), np.float32)
+    full[: pixels.shape[0], : pixels.shape[1]] = pixels / np.float32(255)
+    return torch.from_numpy(full).permute(2, 0, 1)[None]
+
+
+def _known(coarse: Shape, frame: HBB) -> NDArray[np.float32]:
+    """Return a coarse shape in the cells of a frame: 1 inside, -1 outside."""
+    import shapely
+
+    low = np.array([frame.x0, frame.y0])
+    scale = SIDE / np.array([frame.width, frame.height])
+    placed = shapely.transform(
+        coarse.to_shapely(), lambda points: (points - low) * scale
+    )
+    return np.where(cells_inside(placed, (SIDE, SIDE), 1.0), 1, -1).astype(np.float32)
+
+
+def _at_pixels(
+    cells: Tensor, frame: HBB, width: int, height: int
+) -> tuple[Tensor, int, int]:
+    """Return the logits of a frame's cells at the pixels of the view in it."""
+    x0, y0 = max(math.floor(frame.x0), 0), max(math.floor(frame.y0), 0)
+    x1, y1 = min(math.ceil(frame.x1), width), min(math.ceil(frame.y1), height)
+    xs = (torch.arange(x0, x1) + 0.5 - frame.x0) / frame.width * 2 - 1
+    ys = (torch.arange(y0, y1) + 0.5 - frame.y0) / frame.height * 2 - 1
+    grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
+    values = nn.functional.grid_sample(
+        cells[None, None], grid.float(), padding_mode="border", align_corners=False
+    )
+    return values[0, 0], x0, y0
