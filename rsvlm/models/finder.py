@@ -63,6 +63,26 @@ OVERLAP = 0.45
 KEPT_VIEWS = 16
 
 
+#: Mask logits of pixels of a view, and the column and row at which they begin.
+Drawn = tuple[Tensor, int, int]
+
+
+def distinct(
+    boxes: Sequence[Found], label: str, width: int, height: int
+) -> list[Region]:
+    """Return candidates of a label without doubles, best first, by raw score.
+
+    Args:
+        boxes: In px of the view.
+        label: What they were found for.
+        width: Columns of the view, px.
+        height: Rows of the view, px.
+    """
+    inside = ((HBB(*item.box).clip(width, height), item.score) for item in boxes)
+    seen = [Region(box, label, score) for box, score in inside if box and box.area >= 1]
+    return nms(seen, OVERLAP)
+
+
 class RegionFinder:
     """Finds what descriptions name in a view.
 
@@ -237,27 +257,21 @@ class RegionFinder:
         candidates, masks = self.maps(view.pixels, descriptions)
         height, width = view.pixels.shape[:2]
         least, best, missed = self.settings.cut(purpose), 0.0, 0.0
-        regions: list[Region] = []
+        kept: list[Region] = []
+        coarse: list[Tensor] = []
         for name, boxes, logits in zip(descriptions, candidates, masks, strict=True):
-            seen = []
-            for item in boxes:
-                box = HBB(*item.box).clip(width, height)
-                if box is None or box.area < 1:
+            for region in distinct(boxes, name, width, height):
+                sure = self.confidence(region.confidence, name)
+                best = max(best, sure)
+                if sure < least:
+                    missed += sure
                     continue
-                score = self.confidence(item.score, name)
-                seen.append(Region(box, name, score, view.image))
-            kept = []
-            for region in nms(seen, OVERLAP):
-                best = max(best, region.confidence)
-                if region.confidence < least:
-                    missed += region.confidence
-                else:
-                    kept.append(region)
-            outlines = self._outlines(view.pixels, kept, shape, logits)
-            for region, outline in zip(kept, outlines, strict=True):
-                placed = view.window.to_raster(outline)
-                regions.append(replace(region, shape=placed))
-        regions.sort(key=lambda region: -region.confidence)
+                kept.append(replace(region, confidence=sure, image=view.image))
+                coarse.append(logits)
+        regions = []
+        for region, values in self.tight(view.pixels, kept, coarse):
+            outline = self._shape(region.shape.hbb, *values, shape)
+            regions.append(replace(region, shape=view.window.to_raster(outline)))
         return Findings(tuple(regions), best, missed)
 
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
@@ -301,34 +315,39 @@ class RegionFinder:
         value += self.settings.offsets.get(label, 0.0)
         return float(1 / (1 + np.exp(-value)))
 
-    def _outlines(
-        self, pixels: NDArray[np.uint8], regions: Sequence[Region], shape: str,
-        logits: Tensor,
-    ) -> list[Shape]:  # fmt: skip
-        boxes = [region.shape.hbb for region in regions]
-        if shape == "hbb" or not boxes:
-            return list(boxes)
-        drawn = self.drawn(pixels, boxes, logits)
-        return [
-            self._shape(box, *values, shape)
-            for box, values in zip(boxes, drawn, strict=True)
-        ]
-
-    def drawn(
-        self, pixels: NDArray[np.uint8], boxes: Sequence[HBB], logits: Tensor
-    ) -> list[tuple[Tensor, int, int]]:
-        """Return for each box the mask logits of its pixels, and the first of them.
+    def tight(
+        self,
+        pixels: NDArray[np.uint8],
+        regions: Sequence[Region],
+        coarse: Sequence[Tensor],
+    ) -> list[tuple[Region, Drawn]]:
+        """Put boxes around the outlines that are drawn in them, and drop doubles.
 
         Args:
             pixels: The view, RGB, shape (H, W, 3).
-            boxes: In px of the view.
-            logits: Coarse mask logits of the label, see :meth:`maps`; they are taken
-                where there is no outline head.
+            regions: Boxes in px of the view.
+            coarse: Mask logits of the label of each, see :meth:`maps`; they are taken
+                where there is no outline head, which leaves boxes as they are.
+
+        Returns:
+            The regions that stay, best first, with the mask logits of their pixels.
         """
-        if self.outlines is not None:
-            return outlined(self.outlines, self._grid(pixels), pixels, boxes)
-        height, width = pixels.shape[:2]
-        return [self.logits_in(box, logits, width, height) for box in boxes]
+        boxes = [region.shape.hbb for region in regions]
+        if self.outlines is None:
+            height, width = pixels.shape[:2]
+            drawn = [
+                self.logits_in(box, logits, width, height)
+                for box, logits in zip(boxes, coarse, strict=True)
+            ]
+            pairs = zip(regions, drawn, strict=True)
+            return sorted(pairs, key=lambda pair: -pair[0].confidence)
+        drawn = outlined(self.outlines, self._grid(pixels), pixels, boxes)
+        moved = [
+            replace(region, shape=self._shape(region.shape.hbb, *values, "mask").hbb)
+            for region, values in zip(regions, drawn, strict=True)
+        ]
+        values_of = dict(zip(map(id, moved), drawn, strict=True))
+        return [(region, values_of[id(region)]) for region in nms(moved, OVERLAP)]
 
     def _shape(self, box: HBB, values: Tensor, x0: int, y0: int, shape: str) -> Shape:
         """Return the outline of the pixels above the cut; the box where few are."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.geometry import HBB, Region, iou, nms
-from rsvlm.models.finder import OVERLAP, FinderSettings, RegionFinder
+from rsvlm.geometry import HBB, iou
+from rsvlm.models.finder import FinderSettings, RegionFinder, distinct
 from rsvlm.samples import Sample
 from rsvlm.training.augment import load_picture, resize
 
@@ -88,7 +88,8 @@ def judge(
         picture = load_picture(folder / sample.images[0].path)
         seen, _ = resize(picture, [], finder.settings.long_side)
         scale = seen.shape[1] / picture.shape[1], seen.shape[0] / picture.shape[0]
-        found, _ = finder.maps(seen, labels)
+        found, masks = finder.maps(seen, labels)
+        height, width = seen.shape[:2]
         for kind, label in enumerate(labels):
             truth = [
                 HBB(*target.hbb).scale(*scale)
@@ -96,13 +97,9 @@ def judge(
                 if target.label == label
             ]
             objects[number - 1, kind] = len(truth)
-            boxes = [
-                Region(HBB(x0, y0, max(x1, x0), max(y1, y0)), label, item.score)
-                for item in found[kind]
-                for x0, y0, x1, y1 in [item.box]
-            ]
+            boxes = distinct(found[kind], label, width, height)
             free = list(truth)
-            for region in nms(boxes, OVERLAP):
+            for region, _ in finder.tight(seen, boxes, [masks[kind]] * len(boxes)):
                 match = max(free, key=lambda box: iou(box, region.shape), default=None)
                 hit = match is not None and iou(match, region.shape) >= 0.5
                 if hit and match is not None:

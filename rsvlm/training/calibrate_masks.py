@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsvlm.geometry import HBB, iou
+from rsvlm.geometry import HBB, Region, iou
 from rsvlm.models.features import cells_inside
 from rsvlm.models.finder import RegionFinder
 from rsvlm.samples import Sample
@@ -56,7 +56,9 @@ def fit_mask_cut(
             if match is None or iou(match, box) < SAME:
                 continue
             truth = cells_inside(outline_of(item), (height, width), 1.0)
-            ((values, x0, y0),) = finder.drawn(seen, [match], masks[kind])
+            found_one = Region(match, item.label)
+            ((_, drawn),) = finder.tight(seen, [found_one], [masks[kind]])
+            values, x0, y0 = drawn
             rows.append([_iou(values.numpy() > cut, truth, x0, y0) for cut in CUTS])
     if not rows:
         return 0.0, 0.0

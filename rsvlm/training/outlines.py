@@ -27,6 +27,7 @@ from rsvlm.models.region_files import (
     save_settings,
 )
 from rsvlm.training.average import Average
+from rsvlm.training.calibrate import fit, judge, mean_precision
 from rsvlm.training.calibrate_masks import fit_mask_cut
 from rsvlm.training.images import write_train_images
 from rsvlm.training.loader import Waited
@@ -149,15 +150,21 @@ def train_outlines(
             with average.applied():
                 save_outlines(model.outlines, out)
         save_state(out, kept, optimizer, {"epoch": epoch, "best_iou": best})
-    # With the head that it belongs to, the folder is one that a finder loads.
+    # With the head that it belongs to, the folder is one that a finder loads. Boxes lie
+    # around outlines, so confidences are fitted anew too.
     shutil.copyfile(begin / HEAD_FILE, out / HEAD_FILE)
     settings = read_settings(begin)
     save_settings(settings, out)
     if held := [cell.sample for entry in entries["val"] for cell in entry.cells]:
         cut, overlap = fit_mask_cut(RegionFinder.load(out), held, data)
-        save_settings(settings.model_copy(update={"mask_cut": cut}), out)
         progress(f"found objects: IoU {overlap:.3f} with a cut of {cut:g}")
-        log.add(calibration={"mask_cut": cut, "found_iou": round(overlap, 4)})
+        save_settings(settings.model_copy(update={"mask_cut": cut}), out)
+        finder = RegionFinder.load(out).to(accelerator.device)
+        judged = judge(finder, held, data, progress)
+        settings = fit(finder.settings, judged)
+        save_settings(settings, out)
+        calibrated = {"found_iou": round(overlap, 4)} | settings.model_dump(mode="json")
+        log.add(val_map50=round(mean_precision(judged), 4), calibration=calibrated)
     log.close()
     return out / OUTLINE_FILE
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from rsvlm.errors import CheckpointError
 from rsvlm.findings import ShapeKind
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models.encoder import frozen_encoder
-from rsvlm.models.finder import FinderSettings, RegionFinder
+from rsvlm.models.finder import OVERLAP, FinderSettings, RegionFinder
 from rsvlm.models.outline_head import MARGIN, SIDE
 from rsvlm.models.region_head import SIZE_UNIT, RegionMaps
 from rsvlm.models.text_encoder import TextEncoder
@@ -266,7 +267,9 @@ def test_an_outline_head_draws_what_was_found(
     finder = outlining(make_finder)
     view = make_view(noise(98, 112), window=HBB(10, 20, 10 + 224, 20 + 196))
     (box,) = finder.find(view, ["ship"]).regions
-    assert box.shape.hbb == HBB(70, 100, 134, 140)
+    # The box lies around the outline; without one it is 70, 100, 134, 140.
+    assert isinstance(box.shape, HBB)
+    assert iou(box.shape, HBB(86, 100, 118, 140)) > 0.9
     for shape, kind in (("mask", Mask), ("polygon", Polygon), ("obb", OBB)):
         (ship,) = finder.find(view, ["ship"], cast(ShapeKind, shape)).regions
         assert isinstance(ship.shape, kind)
@@ -275,6 +278,28 @@ def test_an_outline_head_draws_what_was_found(
     assert finder.revision != make_finder(["ship"]).revision
     kept = finder.loosened(0.0)
     assert kept.outlines is finder.outlines
+
+
+def test_what_becomes_one_object_by_its_outline_is_found_once(
+    make_finder: Callable[..., RegionFinder], noise: Noise
+) -> None:
+    """Candidates with outlines of their own stay; of two with nearly the same, one."""
+    finder = outlining(make_finder)
+    boxes = [HBB(20, 40, 60, 60), HBB(36, 40, 44, 60), HBB(80, 10, 100, 30)]
+    assert iou(boxes[0], boxes[1]) < OVERLAP
+    regions = [
+        Region(b, "ship", s) for b, s in zip(boxes, (0.5, 0.7, 0.6), strict=True)
+    ]
+    none = [torch.zeros(4, 4)] * 3
+    kept = finder.tight(noise(98, 112), regions, none)
+    assert [region.confidence for region, _ in kept] == [0.7, 0.6, 0.5]
+    regions[1] = replace(regions[1], shape=HBB(20, 42, 59, 60))
+    kept = finder.tight(noise(98, 112), regions, none)
+    assert [region.confidence for region, _ in kept] == [0.7, 0.6]
+    finder.outlines = None
+    kept = finder.tight(noise(98, 112), regions, none)
+    assert [region.confidence for region, _ in kept] == [0.7, 0.6, 0.5]
+    assert kept[0][0].shape == regions[1].shape
 
 
 @pytest.mark.parametrize("coarse", ["box", "mask", "turned"])

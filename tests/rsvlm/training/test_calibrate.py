@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rsvlm.geometry import Region
 from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.region_head import Found
 from rsvlm.samples import Sample, read_samples
@@ -174,9 +175,15 @@ class Guesses:
 
     def maps(
         self, pixels: NDArray[np.uint8], descriptions: tuple[str, ...]
-    ) -> tuple[list[list[Found]], None]:
+    ) -> tuple[list[list[Found]], list[None]]:
         assert pixels.shape == (96, 96, 3)
-        return [self.boxes for _ in descriptions], None
+        return [self.boxes for _ in descriptions], [None for _ in descriptions]
+
+    def tight(
+        self, pixels: object, regions: list[Region], coarse: list[None]
+    ) -> list[tuple[Region, None]]:
+        assert len(regions) == len(coarse)
+        return [(region, None) for region in regions]
 
 
 def test_candidates_are_judged_once_each(smoke_data: Path) -> None:

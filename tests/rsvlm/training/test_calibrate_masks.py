@@ -27,6 +27,7 @@ class Drawn(RegionFinder):
 
     def __init__(self, box: tuple[float, float, float, float], border: float) -> None:
         self.settings, self.box, self.border = SETTINGS, box, border
+        self.outlines = None
         encoder: Any = SimpleNamespace(config=SimpleNamespace(patch_size=PATCH))
         self.encoder = encoder
 
