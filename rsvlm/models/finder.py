@@ -25,7 +25,7 @@ from rsvlm.models.features import (
     normalised,
 )
 from rsvlm.models.outline_head import OutlineHead
-from rsvlm.models.outlines import load_outlines, outlined
+from rsvlm.models.outlines import load_outlines, outlined, without_specks
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.region_files import (
     ENCODER,
@@ -351,7 +351,7 @@ class RegionFinder:
 
     def _shape(self, box: HBB, values: Tensor, x0: int, y0: int, shape: str) -> Shape:
         """Return the outline of the pixels above the cut; the box where few are."""
-        array = (values > self.settings.mask_cut).numpy()
+        array = without_specks((values > self.settings.mask_cut).numpy())
         if shape == "hbb" or array.sum() < 0.05 * box.area:
             return box
         mask = Mask.from_array(array, x0, y0)

@@ -18,6 +18,8 @@ from rsvlm.models.precision import fast_dtype
 
 #: Name of the weights in a checkpoint folder, beside those of the region head.
 OUTLINE_FILE = "outlines.safetensors"
+#: Share of a mask's area below which a part or a hole of it is none.
+SPECK = 0.1
 #: Boxes that are outlined at once: some 100 MB.
 AT_ONCE = 64
 
@@ -97,6 +99,19 @@ def outlined(
         for frame, cells in zip(frames[part], logits.float().cpu(), strict=True):
             out.append(_at_pixels(cells, frame, width, height))
     return out
+
+
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask without parts and holes below a tenth of its area.
+
+    They are bits of neighbours in the frame, and gaps that nobody would draw.
+    """
+    from rasterio.features import sieve
+
+    least = round(SPECK * int(mask.sum()))
+    if least < 2:
+        return mask
+    return np.asarray(sieve(mask.astype(np.uint8), least, connectivity=4), bool)
 
 
 def _filled(pixels: NDArray[np.uint8], features: Tensor) -> Tensor:

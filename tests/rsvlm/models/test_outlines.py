@@ -16,6 +16,7 @@ from rsvlm.models.outlines import (
     load_outlines,
     outlined,
     save_outlines,
+    without_specks,
 )
 
 
@@ -82,6 +83,21 @@ def test_a_coarse_shape_is_told_and_a_box_is_not() -> None:
     share = float((head.prompts > 0).float().mean())
     assert share == pytest.approx(20 * 10 / (56 * 42), abs=0.01)
     assert head.prompts[0, SIDE // 2, SIDE // 2] == 1
+
+
+def test_specks_and_small_holes_go() -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[5:35, 5:35] = True
+    whole = mask.copy()
+    mask[10:12, 10:14] = False  # a hole
+    mask[0:3, 50:60] = True  # a bit of a neighbour
+    assert np.array_equal(without_specks(mask), whole)
+    whole[10:30, 45:58] = True  # a part: more than a tenth
+    assert np.array_equal(without_specks(whole), whole)
+    one = np.zeros((3, 3), bool)
+    one[1, 1] = True
+    for small in (one, np.zeros((3, 3), bool)):
+        assert np.array_equal(without_specks(small), small)
 
 
 def test_a_head_is_saved_and_loaded(tmp_path: Path) -> None:
