@@ -29,9 +29,9 @@ ZoomName = Literal["auto", "none", "search", "chain"]
 
 #: Finest ground resolution worth looking at, m/px: below it a vehicle fills a tile.
 FINEST_GSD = 0.3
-#: A raster up to this many times a tile is looked at as a whole: training showed whole
-#: pictures of up to 2.5 times. 1,024 px, what most tile servers and data sets cut, is.
-WHOLE = 1.55
+#: A raster up to this many times a tile is looked at as a whole. At 1.55, which would
+#: make 1,024 px one view, four times faster, courts of 24 px are lost (docs/log.md).
+WHOLE = 1.5
 #: Shared part of neighbouring tiles: an object that one cuts is whole in the next.
 OVERLAP = 0.2
 

@@ -39,11 +39,6 @@ def test_zoom_none_is_one_window() -> None:
     assert len(plan_search(Size(30_000, 30_000), 672, "none").windows) == 1
 
 
-def test_the_usual_tile_is_one_view() -> None:
-    assert len(plan_search(Size(1024, 1024), side=672).windows) == 1
-    assert len(plan_search(Size(1100, 800), side=672).windows) == 4
-
-
 @given(st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([None, 0.05, 1.0]))
 def test_windows_cover_the_raster(width: int, height: int, gsd: float | None) -> None:
     plan = plan_search(Size(width, height, gsd), side=672)
