@@ -25,7 +25,13 @@ from rsvlm.models.features import (
     normalised,
 )
 from rsvlm.models.outline_head import OutlineHead
-from rsvlm.models.outlines import load_outlines, outlined, without_specks
+from rsvlm.models.outlines import (
+    Drawn,
+    at_pixels,
+    load_outlines,
+    outlined,
+    without_specks,
+)
 from rsvlm.models.precision import fast_dtype
 from rsvlm.models.region_files import (
     ENCODER,
@@ -41,8 +47,8 @@ from rsvlm.models.region_head import (
     CENTRE_FACTOR,
     MASK_FACTOR,
     Found,
+    Looked,
     RegionHead,
-    RegionMaps,
     peaks,
 )
 from rsvlm.models.text_encoder import TextEncoder
@@ -59,12 +65,8 @@ __all__ = [
 
 #: IoU above which two boxes of one description are the same object.
 OVERLAP = 0.45
-#: Views whose features are kept unless told otherwise, 4 MB each.
+#: Views of which features are kept unless told otherwise, some 10 MB each.
 KEPT_VIEWS = 16
-
-
-#: Mask logits of pixels of a view, and the column and row at which they begin.
-Drawn = tuple[Tensor, int, int]
 
 
 def distinct(
@@ -108,7 +110,7 @@ class RegionFinder:
         """
         self.settings, self.outlines = settings, outlines
         self.head, self.encoder, self.text = head.eval(), encoder, text
-        self._grids: OrderedDict[str, Tensor] = OrderedDict()
+        self._views: OrderedDict[str, tuple[Tensor, Looked]] = OrderedDict()
         self.kept_views = KEPT_VIEWS
 
     @classmethod
@@ -139,39 +141,42 @@ class RegionFinder:
         if self.outlines is not None:
             self.outlines.to(device)
         self.encoder.to(device)
-        self._grids.clear()
+        self._views.clear()
         return self
 
     @torch.no_grad()
     def maps(
         self, pixels: NDArray[np.uint8], descriptions: Sequence[str]
-    ) -> tuple[list[list[Found]], Tensor]:
-        """Return candidates of each description, and mask logits.
+    ) -> tuple[list[list[Found]], list[Tensor | None]]:
+        """Return candidates of each description, and coarse mask logits.
 
         Args:
             pixels: RGB of the view, shape (H, W, 3).
             descriptions: K phrases.
 
         Returns:
-            Candidates in view px, best first, and logits of shape (K, 4h, 4w) for
-            patches of h rows and w columns.
+            Candidates in view px, best first, and logits of shape (4h, 4w) for patches
+            of h rows and w columns; None where an outline head draws the masks.
         """
-        grid = self._grid(pixels)
-        rows, columns = grid.shape[2:]
-        queries = self.text.encode(descriptions)[None]
-        colours = colours_of(pixels, rows, columns, patch_size(self.encoder))[None]
-        inputs = (grid, colours, queries)
-        fast = fast_dtype() is torch.bfloat16
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
-            maps = self.head(*(value.to(self.device).float() for value in inputs))
-        values = maps.heat, maps.size, maps.offset, maps.mask
-        found = RegionMaps(*(value.float().cpu() for value in values))
+        grid, looked = self._view(pixels)
+        queries = self.text.encode(descriptions)[None].to(self.device)
+        coarse: list[Tensor | None] = [None] * len(descriptions)
+        with self._fast():
+            heat = self.head.heat(looked, queries).float().cpu()
+            if self.outlines is None:
+                rows, columns = grid.shape[2:]
+                colours = colours_of(pixels, rows, columns, patch_size(self.encoder))
+                inputs = colours[None].to(self.device), queries
+                coarse = list(self.head.masks(looked, *inputs)[0].float().cpu())
+        size, offset = (
+            value[0].float().cpu() for value in (looked.size, looked.offset)
+        )
         stride = patch_size(self.encoder) / CENTRE_FACTOR
-        boxes = [
-            peaks(heat, found.size[0], found.offset[0], stride, 300)
-            for heat in found.heat[0]
-        ]
-        return boxes, found.mask[0]
+        return [peaks(one, size, offset, stride, 300) for one in heat[0]], coarse
+
+    def _fast(self) -> torch.autocast:
+        fast = fast_dtype() is torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
 
     def loosened(self, least: float) -> "RegionFinder":
         """Return a finder that reports every candidate from a confidence on."""
@@ -180,7 +185,7 @@ class RegionFinder:
         other = RegionFinder(
             settings, self.head, self.encoder, self.text, self.outlines
         )
-        other._grids, other.kept_views = self._grids, self.kept_views
+        other._views, other.kept_views = self._views, self.kept_views
         return other
 
     def cut(self, purpose: Purpose) -> float:
@@ -205,18 +210,25 @@ class RegionFinder:
             digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
         return digest.hexdigest()[:24]
 
-    def _grid(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Return a view's features; kept for the next question about the same view."""
+    @torch.no_grad()
+    def _view(self, pixels: NDArray[np.uint8]) -> tuple[Tensor, Looked]:
+        """Return a view's features, and what the head says of it before it is asked.
+
+        Both are kept for the next question about the same view.
+        """
         key = f"{pixels.shape} {sha256(pixels.tobytes()).hexdigest()}"
-        if key in self._grids:
-            self._grids.move_to_end(key)
+        if key in self._views:
+            self._views.move_to_end(key)
         else:
             family = self.encoder.config.model_type  # type: ignore[union-attr]
             inputs = normalised(pixels, str(family), patch_size(self.encoder))
-            self._grids[key] = feature_grid(self.encoder, inputs, self.settings.layers)
-            if len(self._grids) > self.kept_views:
-                self._grids.popitem(last=False)
-        return self._grids[key]
+            grid = feature_grid(self.encoder, inputs, self.settings.layers)
+            with self._fast():
+                looked = self.head.look(grid.float())
+            self._views[key] = grid, looked
+            if len(self._views) > self.kept_views:
+                self._views.popitem(last=False)
+        return self._views[key]
 
     @property
     def device(self) -> torch.device:
@@ -258,7 +270,7 @@ class RegionFinder:
         height, width = view.pixels.shape[:2]
         least, best, missed = self.settings.cut(purpose), 0.0, 0.0
         kept: list[Region] = []
-        coarse: list[Tensor] = []
+        coarse: list[Tensor | None] = []
         for name, boxes, logits in zip(descriptions, candidates, masks, strict=True):
             for region in distinct(boxes, name, width, height):
                 sure = self.confidence(region.confidence, name)
@@ -295,11 +307,11 @@ class RegionFinder:
             return replace(region, shape=region.shape.hbb)
         if self.outlines is not None:
             drawn = outlined(
-                self.outlines, self._grid(view.pixels), view.pixels, [box], coarse
+                self.outlines, self._view(view.pixels)[0], view.pixels, [box], coarse
             )
         else:
             _, masks = self.maps(view.pixels, [region.label])
-            drawn = [self.logits_in(box, masks[0], width, height)]
+            drawn = [self._coarse(box, masks[0], width, height)]
         outline = self._shape(box, *drawn[0], shape)
         return replace(region, shape=view.window.to_raster(outline))
 
@@ -319,15 +331,15 @@ class RegionFinder:
         self,
         pixels: NDArray[np.uint8],
         regions: Sequence[Region],
-        coarse: Sequence[Tensor],
+        coarse: Sequence[Tensor | None],
     ) -> list[tuple[Region, Drawn]]:
         """Put boxes around the outlines that are drawn in them, and drop doubles.
 
         Args:
             pixels: The view, RGB, shape (H, W, 3).
             regions: Boxes in px of the view.
-            coarse: Mask logits of the label of each, see :meth:`maps`; they are taken
-                where there is no outline head, which leaves boxes as they are.
+            coarse: Mask logits of the label of each, see :meth:`maps`; without an
+                outline head they are taken, and boxes stay as they are.
 
         Returns:
             The regions that stay, best first, with the mask logits of their pixels.
@@ -336,12 +348,12 @@ class RegionFinder:
         if self.outlines is None:
             height, width = pixels.shape[:2]
             drawn = [
-                self.logits_in(box, logits, width, height)
+                self._coarse(box, logits, width, height)
                 for box, logits in zip(boxes, coarse, strict=True)
             ]
             pairs = zip(regions, drawn, strict=True)
             return sorted(pairs, key=lambda pair: -pair[0].confidence)
-        drawn = outlined(self.outlines, self._grid(pixels), pixels, boxes)
+        drawn = outlined(self.outlines, self._view(pixels)[0], pixels, boxes)
         moved = [
             replace(region, shape=self._shape(region.shape.hbb, *values, "mask").hbb)
             for region, values in zip(regions, drawn, strict=True)
@@ -361,27 +373,17 @@ class RegionFinder:
         largest = max(polygons, key=lambda polygon: polygon.area)
         return largest.min_area_obb() if shape == "obb" else largest
 
-    def logits_in(
-        self, box: HBB, logits: Tensor, width: int, height: int
-    ) -> tuple[Tensor, int, int]:
-        """Return the mask logits of the pixels of a box, and its first pixel.
+    def _coarse(
+        self, box: HBB, logits: Tensor | None, width: int, height: int
+    ) -> Drawn:
+        """Return the coarse mask logits of a description at the pixels of a box.
 
         The box is widened by a pixel alone: more would take in parts of neighbours.
-
-        Args:
-            box: In px of the view.
-            logits: Of one description, shape (4h, 4w) for patches of h rows, w columns.
-            width: Columns of the view, px.
-            height: Rows of the view, px.
         """
+        if logits is None:
+            raise ValueError("coarse masks were not computed: an outline head draws")
         step = patch_size(self.encoder) / MASK_FACTOR
-        x0, y0 = max(int(box.x0) - 1, 0), max(int(box.y0) - 1, 0)
-        x1, y1 = min(int(box.x1) + 2, width), min(int(box.y1) + 2, height)
-        # Sample the logits at the centre of every view pixel of the box.
-        ys = (torch.arange(y0, y1) + 0.5) / (logits.shape[0] * step) * 2 - 1
-        xs = (torch.arange(x0, x1) + 0.5) / (logits.shape[1] * step) * 2 - 1
-        grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
-        values = nn.functional.grid_sample(
-            logits[None, None], grid.float(), padding_mode="border", align_corners=False
-        )
-        return values[0, 0], x0, y0
+        whole = HBB(0, 0, logits.shape[1] * step, logits.shape[0] * step)
+        low, high = (int(box.x0) - 1, int(box.y0) - 1), (int(box.x1), int(box.y1))
+        part = HBB(*low, high[0] + 2, high[1] + 2)
+        return at_pixels(logits, whole, part, width, height)

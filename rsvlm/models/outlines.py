@@ -16,6 +16,8 @@ from rsvlm.models.features import cells_inside
 from rsvlm.models.outline_head import SIDE, OutlineHead, frame_of
 from rsvlm.models.precision import fast_dtype
 
+#: Mask logits of pixels of a view, and the column and row at which they begin.
+Drawn = tuple[Tensor, int, int]
 #: Name of the weights in a checkpoint folder, beside those of the region head.
 OUTLINE_FILE = "outlines.safetensors"
 #: Share of a mask's area below which a part or a hole of it is none.
@@ -62,7 +64,7 @@ def outlined(
     pixels: NDArray[np.uint8],
     boxes: Sequence[HBB],
     coarse: Shape | None = None,
-) -> list[tuple[Tensor, int, int]]:
+) -> list[Drawn]:
     """Return the mask logits of the pixels around each box, and their first pixel.
 
     Args:
@@ -97,7 +99,7 @@ def outlined(
                 torch.from_numpy(known[part]).to(device),
             )
         for frame, cells in zip(frames[part], logits.float().cpu(), strict=True):
-            out.append(_at_pixels(cells, frame, width, height))
+            out.append(at_pixels(cells, frame, frame, width, height))
     return out
 
 
@@ -135,16 +137,22 @@ def _known(coarse: Shape, frame: HBB) -> NDArray[np.float32]:
     return np.where(cells_inside(placed, (SIDE, SIDE), 1.0), 1, -1).astype(np.float32)
 
 
-def _at_pixels(
-    cells: Tensor, frame: HBB, width: int, height: int
-) -> tuple[Tensor, int, int]:
-    """Return the logits of a frame's cells at the pixels of the view in it."""
-    x0, y0 = max(math.floor(frame.x0), 0), max(math.floor(frame.y0), 0)
-    x1, y1 = min(math.ceil(frame.x1), width), min(math.ceil(frame.y1), height)
+def at_pixels(logits: Tensor, frame: HBB, part: HBB, width: int, height: int) -> Drawn:
+    """Return mask logits at the pixels of a part of a view, and where they begin.
+
+    Args:
+        logits: In the cells of the frame, shape (h, w).
+        frame: What they cover, px of the view.
+        part: What is wanted, px of the view; what lies outside the view is left out.
+        width: Columns of the view, px.
+        height: Rows of the view, px.
+    """
+    x0, y0 = max(math.floor(part.x0), 0), max(math.floor(part.y0), 0)
+    x1, y1 = min(math.ceil(part.x1), width), min(math.ceil(part.y1), height)
     xs = (torch.arange(x0, x1) + 0.5 - frame.x0) / frame.width * 2 - 1
     ys = (torch.arange(y0, y1) + 0.5 - frame.y0) / frame.height * 2 - 1
     grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
     values = nn.functional.grid_sample(
-        cells[None, None], grid.float(), padding_mode="border", align_corners=False
+        logits[None, None], grid.float(), padding_mode="border", align_corners=False
     )
     return values[0, 0], x0, y0

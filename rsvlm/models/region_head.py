@@ -36,6 +36,23 @@ class RegionMaps:
     mask: Tensor
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a head says about views before anything is asked.
+
+    Attributes:
+        fine: Features at the resolution of centres, shape (B, 128, 2h, 2w).
+        places: Embeddings that descriptions are compared with, shape (B, E, 2h, 2w).
+        size: See :class:`RegionMaps`.
+        offset: See :class:`RegionMaps`.
+    """
+
+    fine: Tensor
+    places: Tensor
+    size: Tensor
+    offset: Tensor
+
+
 def _block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2),
@@ -99,12 +116,43 @@ class RegionHead(nn.Module):
         nn.init.zeros_(self.bias.weight)
         nn.init.constant_(self.bias.bias, -3.0)
 
-    def forward(
-        self,
-        features: Tensor,
-        colours: Tensor,
-        queries: Tensor,
-    ) -> RegionMaps:
+    def look(self, features: Tensor) -> Looked:
+        """Compute what does not depend on a description, once for all questions.
+
+        Args:
+            features: Patch features, shape (B, D, h, w).
+        """
+        fine = self.up(self.trunk(features))  # (B, 128, 2h, 2w)
+        size, offset = self.box(fine).split(2, dim=1)
+        return Looked(fine, self.centre(fine), size, offset)
+
+    def heat(self, looked: Looked, queries: Tensor) -> Tensor:
+        """Return the logits of the centres that K descriptions name, (B, K, 2h, 2w).
+
+        Args:
+            looked: Of the views.
+            queries: Unit vectors of the descriptions, shape (B, K, query_dim).
+        """
+        query = self.query(queries)  # (B, K, E)
+        bias: Tensor = self.bias(queries)[..., :1, None]  # (B, K, 1, 1)
+        scale: float = query.shape[-1] ** -0.5
+        found: Tensor = torch.einsum("bke,behw->bkhw", query, looked.places)
+        return found * scale + bias
+
+    def masks(self, looked: Looked, colours: Tensor, queries: Tensor) -> Tensor:
+        """Return the coarse mask logits of K descriptions, shape (B, K, 4h, 4w).
+
+        Args:
+            looked: Of the views.
+            colours: The views at mask resolution, RGB in 0-1, shape (B, 3, 4h, 4w).
+            queries: Unit vectors of the descriptions, shape (B, K, query_dim).
+        """
+        inner = self.mask(torch.cat([self.mask_up(looked.fine), colours], 1))
+        bias: Tensor = self.bias(queries)[..., 1:, None]
+        query = self.mask_query(queries)
+        return torch.einsum("bke,behw->bkhw", query, inner) + bias
+
+    def forward(self, features: Tensor, colours: Tensor, queries: Tensor) -> RegionMaps:
         """Compute the maps of K descriptions.
 
         Args:
@@ -115,17 +163,9 @@ class RegionHead(nn.Module):
         Returns:
             Maps of every description.
         """
-        fine = self.up(self.trunk(features))  # (B, 128, 2h, 2w)
-        places = self.centre(fine)  # (B, E, 2h, 2w)
-        query = self.query(queries)  # (B, K, E)
-        mask_query, bias = self.mask_query(queries), self.bias(queries)
-        bias = bias[..., None, None]  # (B, K, 2, 1, 1)
-        scale = query.shape[-1] ** -0.5
-        heat = torch.einsum("bke,behw->bkhw", query, places) * scale + bias[:, :, 0]
-        size, offset = self.box(fine).split(2, dim=1)
-        inner = self.mask(torch.cat([self.mask_up(fine), colours], 1))
-        mask = torch.einsum("bke,behw->bkhw", mask_query, inner)
-        return RegionMaps(heat, size, offset, mask + bias[:, :, 1])
+        looked = self.look(features)
+        heat, mask = self.heat(looked, queries), self.masks(looked, colours, queries)
+        return RegionMaps(heat, looked.size, looked.offset, mask)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def test_the_shipped_checkpoint_finds_the_court_of_the_sample_scene(
         assert page.text(".said") == "Found 2 tennis courts."
         page.send(browser.wait(".example").text)  # how large is it?
         until(lambda: len(page.turns()) == 2, 180)
-        assert "2 tennis courts, covering 2,0" in page.turns()[1].text  # of outlines
+        assert "2 tennis courts, covering 1,3" in page.turns()[1].text  # of outlines
         browser.shot("follow-up")
         browser.wait("a[href$='regions.geojson']").click()
         file = downloads / "wye-mills-1-regions.geojson"

@@ -19,7 +19,7 @@ from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import OVERLAP, FinderSettings, RegionFinder
 from rsvlm.models.outline_head import MARGIN, SIDE
-from rsvlm.models.region_head import SIZE_UNIT, RegionMaps
+from rsvlm.models.region_head import SIZE_UNIT, Looked
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
 
@@ -34,9 +34,16 @@ class Eyes(nn.Module):
 
     def __init__(self, seen: dict[str, Any], labels: list[str]) -> None:
         super().__init__()
-        self.seen, self.labels = seen, labels
+        self.seen, self.labels, self.looks = seen, labels, 0
 
-    def forward(self, features: Tensor, colours: Tensor, queries: Tensor) -> RegionMaps:
+    def heat(self, looked: Looked, queries: Tensor) -> Tensor:
+        return looked.places
+
+    def masks(self, looked: Looked, colours: Tensor, queries: Tensor) -> Tensor:
+        return looked.fine
+
+    def look(self, features: Tensor) -> Looked:
+        self.looks += 1
         h, w = features.shape[2:]
         heat = torch.full((1, len(self.labels), 2 * h, 2 * w), -9.0)
         size, offset = torch.zeros(2, 1, 2, 2 * h, 2 * w)
@@ -55,7 +62,7 @@ class Eyes(nn.Module):
             along = np.abs(2 * (xs + 1.75 - 46) + (ys + 1.75 - 50)) / 5**0.5
             logits = np.minimum(5 - far, 16 - along)
             mask[0, self.labels.index("ship")] = torch.from_numpy(logits)
-        return RegionMaps(heat, size, offset, mask)
+        return Looked(mask, heat, size, offset)
 
 
 @pytest.fixture
@@ -202,11 +209,12 @@ def test_features_are_kept_for_the_views_used_last(
     finder = make_finder(["ship"])
     finder.kept_views = 2
     encoded: list[int] = []
+    head: Any = finder.head
     finder.encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
     a, b, c = (make_view(noise(112, 98, seed)) for seed in range(3))
     for view, count in ((a, 1), (b, 2), (a, 2), (c, 3), (a, 3), (b, 4)):
         finder.find(view, ["ship"])
-        assert len(encoded) == count
+        assert len(encoded) == count == head.looks
     turned = make_view(b.pixels.reshape(98, 112, 3))  # equal bytes, another picture
     finder.find(turned, ["ship"])
     assert len(encoded) == 5

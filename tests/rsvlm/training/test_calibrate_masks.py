@@ -33,13 +33,13 @@ class Drawn(RegionFinder):
 
     def maps(
         self, pixels: NDArray[np.uint8], descriptions: object
-    ) -> tuple[list[list[Found]], Tensor]:
+    ) -> tuple[list[list[Found]], list[Tensor | None]]:
         assert pixels.shape == (SIDE, SIDE, 3)
         # Cells of 3.5 px: the ship of 28 to 84 px lies in cells 8 to 23.
         logits = torch.full((1, 32, 32), -4.0)
         logits[:, 8:24, 8:24] = self.border
         logits[:, 12:20, 12:20] = 3.0
-        return [[Found(self.box, 0.9), Found((0, 0, 9, 9), 0.8)]], logits
+        return [[Found(self.box, 0.9), Found((0, 0, 9, 9), 0.8)]], [*logits]
 
 
 @pytest.fixture
