@@ -82,6 +82,11 @@ class Refiner(Protocol):
         """Longest side of a view that it makes use of, in px."""
         ...
 
+    @property
+    def magnifies(self) -> bool:
+        """Whether it wants a box to fill the view, not at the usual resolution."""
+        ...
+
     def refine(self, view: View, region: Region, shape: ShapeKind = "mask") -> Region:
         """Return the region with its new shape, in raster pixels."""
         ...

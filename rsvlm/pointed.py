@@ -153,7 +153,7 @@ def _drawn(
         best = max(found, key=lambda r: iou(r.shape.hbb, here), default=None)
         if best is not None and _is_there(best.shape.hbb, here):
             return replace(best, label=region.label or best.label)
-        if known and isinstance(head, Refiner):
+        if isinstance(head, Refiner):
             return _filling(head.refine(view, region, kind), region)
     (drawn,) = sharpened(head, state, rasters, (region,), kind)
     return _filling(drawn, region)

@@ -42,8 +42,9 @@ def sharpened(
             out.append(region)
             continue
         start = time.perf_counter()
-        view = next((v for v in views if _shows(v, region.image, box)), None)
-        seen = view or close_view(head, raster, box, region.image)
+        part = _part(head, raster, box)
+        view = next((v for v in views if _shows(v, region.image, part, box)), None)
+        seen = view or _drawn(head, part, region.image)
         out.append(head.refine(seen, region, kind))
         if view is None:
             views.append(seen)
@@ -52,9 +53,7 @@ def sharpened(
 
 
 def close_view(head: Finder, raster: Raster, box: HBB, image: int) -> View:
-    """Return a view around a box at the resolution of the head's training.
-
-    A view that is magnified more is strange to a head (docs/log.md).
+    """Return the view in which a head looks at a box.
 
     Args:
         head: What will look at it.
@@ -62,9 +61,18 @@ def close_view(head: Finder, raster: Raster, box: HBB, image: int) -> View:
         box: What lies in the middle, in raster pixels and inside the raster.
         image: Number of the raster.
     """
-    part = RasterPart(raster, [box], native_side(head, raster))
+    return _drawn(head, _part(head, raster, box), image)
+
+
+def _part(head: Finder, raster: Raster, box: HBB) -> RasterPart:
+    """Return the ground around a box that a head is shown."""
+    near = isinstance(head, Refiner) and head.magnifies
+    return RasterPart(raster, [box], 0 if near else native_side(head, raster))
+
+
+def _drawn(head: Finder, part: RasterPart, image: int) -> View:
     size = Plan((), head.side).size(part.box)
-    return raster.view(part.box, *size, image=image)
+    return part.whole.view(part.box, *size, image=image)
 
 
 def native_side(head: Finder | None, raster: Raster) -> int:
@@ -73,12 +81,19 @@ def native_side(head: Finder | None, raster: Raster) -> int:
     return round(head.side * fine) if head is not None else 0
 
 
-def _shows(view: View, image: int, box: HBB) -> bool:
-    """Whether a view shows a box with as much ground around it as a view of its own."""
-    if view.image != image:
+def _shows(view: View, image: int, part: RasterPart, box: HBB) -> bool:
+    """Whether a view shows a box as well as one of its own part would.
+
+    It is as fine, and shows as much ground around the box as the box is large.
+    """
+    shown, own = view.window.box, part.box
+    if view.image != image or _long(shown) > 1.01 * _long(own):
         return False
     dx, dy = box.width / 2, box.height / 2
     wide = HBB(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy)
-    shown = view.window.box
-    whole = wide.intersection(shown) >= 0.9 * wide.area
-    return whole and max(box.width, box.height) >= max(shown.width, shown.height) / 64
+    inside = wide.clip(part.whole.width, part.whole.height)
+    return inside is not None and inside.intersection(shown) >= 0.99 * inside.area
+
+
+def _long(box: HBB) -> float:
+    return max(box.width, box.height)

@@ -37,7 +37,7 @@ CODE = ("rsvlm", "rsvlm.retrieval", "rsvlm.data_engine", "rsvlm.eval", "rsvlm.ap
 BESIDE = frozenset({"figures", "chat", "server", "viewer", "checkpoints"})
 #: Written by this command: the card of a checkpoint says nothing to its answers.
 CARD = "README.md"
-#: Views of pictures whose features are kept, 4 MB each: those of all test pictures.
+#: Views of pictures whose features are kept, 8 MB each: those of all test pictures.
 VIEWS = 400
 #: The folders of a path that stands in a sentence; its last part stays.
 _FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\"]+/)+")

@@ -13,6 +13,9 @@ from rsvlm.models.region_head import MASK_FACTOR
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+#: Mean colour of what encoders were trained on, which they see as nothing.
+GROUND = (124, 116, 104)
+
 
 def normalised(picture: NDArray[np.uint8], family: str, multiple: int = 14) -> Tensor:
     """Return a picture as the encoder wants it, filled up to whole patches.

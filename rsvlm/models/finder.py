@@ -46,9 +46,11 @@ from rsvlm.models.region_files import (
 from rsvlm.models.region_head import (
     CENTRE_FACTOR,
     MASK_FACTOR,
+    OVERLAP,
     Found,
     Looked,
     RegionHead,
+    distinct,
     peaks,
 )
 from rsvlm.models.text_encoder import TextEncoder
@@ -63,26 +65,8 @@ __all__ = [
     "save_settings",
 ]
 
-#: IoU above which two boxes of one description are the same object.
-OVERLAP = 0.45
 #: Views of which features are kept unless told otherwise, some 10 MB each.
 KEPT_VIEWS = 16
-
-
-def distinct(
-    boxes: Sequence[Found], label: str, width: int, height: int
-) -> list[Region]:
-    """Return candidates of a label without doubles, best first, by raw score.
-
-    Args:
-        boxes: In px of the view.
-        label: What they were found for.
-        width: Columns of the view, px.
-        height: Rows of the view, px.
-    """
-    inside = ((HBB(*item.box).clip(width, height), item.score) for item in boxes)
-    seen = [Region(box, label, score) for box, score in inside if box and box.area >= 1]
-    return nms(seen, OVERLAP)
 
 
 class RegionFinder:
@@ -225,6 +209,8 @@ class RegionFinder:
             grid = feature_grid(self.encoder, inputs, self.settings.layers)
             with self._fast():
                 looked = self.head.look(grid.float())
+            if self.outlines is not None:  # else masks are made of them
+                looked = replace(looked, fine=looked.fine.new_empty(0))
             self._views[key] = grid, looked
             if len(self._views) > self.kept_views:
                 self._views.popitem(last=False)
@@ -244,6 +230,11 @@ class RegionFinder:
     def side(self) -> int:
         """Longest side of a view that the head makes use of, in px."""
         return self.settings.long_side
+
+    @property
+    def magnifies(self) -> bool:
+        """A view that is magnified more than in training is strange to the heads."""
+        return False
 
     def find(
         self,
@@ -306,9 +297,7 @@ class RegionFinder:
         if box is None or not coarse.area:
             return replace(region, shape=region.shape.hbb)
         if self.outlines is not None:
-            drawn = outlined(
-                self.outlines, self._view(view.pixels)[0], view.pixels, [box], coarse
-            )
+            drawn = self._drawn(view.pixels, [box], coarse)
         else:
             _, masks = self.maps(view.pixels, [region.label])
             drawn = [self._coarse(box, masks[0], width, height)]
@@ -353,7 +342,7 @@ class RegionFinder:
             ]
             pairs = zip(regions, drawn, strict=True)
             return sorted(pairs, key=lambda pair: -pair[0].confidence)
-        drawn = outlined(self.outlines, self._view(pixels)[0], pixels, boxes)
+        drawn = self._drawn(pixels, boxes)
         moved = [
             replace(region, shape=self._shape(region.shape.hbb, *values, "mask").hbb)
             for region, values in zip(regions, drawn, strict=True)
@@ -372,6 +361,17 @@ class RegionFinder:
         polygons = mask.polygons()
         largest = max(polygons, key=lambda polygon: polygon.area)
         return largest.min_area_obb() if shape == "obb" else largest
+
+    def _drawn(
+        self,
+        pixels: NDArray[np.uint8],
+        boxes: Sequence[HBB],
+        known: Shape | None = None,
+    ) -> list[Drawn]:
+        if self.outlines is None:
+            raise ValueError("no outline head was loaded")
+        grid, patch = self._view(pixels)[0], patch_size(self.encoder)
+        return outlined(self.outlines, grid, pixels, boxes, patch, known)
 
     def _coarse(
         self, box: HBB, logits: Tensor | None, width: int, height: int

@@ -99,22 +99,27 @@ class OutlineHead(nn.Module):
         if not len(frames):
             return colours.new_zeros(0, SIDE, SIDE)
         size = colours.shape[3], colours.shape[2]
-        half = _cells(frames, size, SIDE // 2)
-        whole = _cells(frames, size, SIDE)
+        half = cells_of(frames, size, SIDE // 2)
+        whole = cells_of(frames, size, SIDE)
         place = _places(SIDE, frames).expand(len(frames), -1, -1, -1)
         known = torch.cat([place, prompts[:, None].to(place)], 1)
-        seen = _sampled(self.see(features), half, rows)
+        seen = sampled(self.see(features), half, rows)
         low = torch.cat([seen, nn.functional.avg_pool2d(known, 2).to(seen)], 1)
         low = self.context(low)
         low = nn.functional.interpolate(low, scale_factor=2.0, mode="bilinear")
         coarse = nn.functional.avg_pool2d(colours, COARSER, ceil_mode=True)
-        pixels = torch.cat([_sampled(c, whole, rows) for c in (colours, coarse)], 1)
-        edges = self.edges(pixels - 0.45)  # about the mean of all pictures
+        # Its last cells may reach beyond the view.
+        reach = COARSER * coarse.shape[3], COARSER * coarse.shape[2]
+        wide = cells_of(frames, reach, SIDE)
+        pixels = [sampled(colours, whole, rows), sampled(coarse, wide, rows)]
+        edges = self.edges(
+            torch.cat(pixels, 1) - 0.45
+        )  # about the mean of all pictures
         out: Tensor = self.draw(torch.cat([low, edges, known.to(edges)], 1))[:, 0]
         return out
 
 
-def _cells(frames: Tensor, size: tuple[int, int], side: int) -> Tensor:
+def cells_of(frames: Tensor, size: tuple[int, int], side: int) -> Tensor:
     """Return where the cells of frames lie in their views, (N, side, side, 2) in -1..1.
 
     Args:
@@ -138,7 +143,7 @@ def _places(side: int, like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(steps, steps, indexing="xy"))[None].float()
 
 
-def _sampled(maps: Tensor, cells: Tensor, rows: Tensor) -> Tensor:
+def sampled(maps: Tensor, cells: Tensor, rows: Tensor) -> Tensor:
     """Return maps (B, C, h, w) at the cells of frames, shape (N, C, side, side)."""
     parts = []
     for row in range(len(maps)):
@@ -146,9 +151,11 @@ def _sampled(maps: Tensor, cells: Tensor, rows: Tensor) -> Tensor:
         if not len(own):
             continue
         count, side = own.shape[:2]
-        flat = own.reshape(1, count * side, side, 2).to(maps)
+        flat = own.reshape(1, count * side, side, 2).float()
+        # In bfloat16 a place on a view would be known to 1 or 2 px.
         part = nn.functional.grid_sample(
-            maps[row : row + 1], flat, padding_mode="border", align_corners=False
-        )
+            maps[row : row + 1].float(), flat, padding_mode="border",
+            align_corners=False,
+        )  # fmt: skip
         parts.append(part[0].reshape(-1, count, side, side).transpose(0, 1))
     return torch.cat(parts)

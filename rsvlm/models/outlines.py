@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rsvlm.errors import CheckpointError
 from rsvlm.geometry import HBB, Shape
 from rsvlm.models.checkpoint import load_tensors, save_tensors
-from rsvlm.models.features import cells_inside
+from rsvlm.models.features import GROUND, cells_inside
 from rsvlm.models.outline_head import SIDE, OutlineHead, frame_of
 from rsvlm.models.precision import fast_dtype
 
@@ -43,7 +43,7 @@ def load_outlines(folder: Path, feature_dim: int) -> OutlineHead | None:
     try:
         head = OutlineHead(feature_dim, len(tensors["see.0.bias"]))
         head.load_state_dict(tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit the region head beside it: "
             f"{' '.join(str(error).split())[:200]}. Copy the folder again."
@@ -63,6 +63,7 @@ def outlined(
     features: Tensor,
     pixels: NDArray[np.uint8],
     boxes: Sequence[HBB],
+    patch: int,
     coarse: Shape | None = None,
 ) -> list[Drawn]:
     """Return the mask logits of the pixels around each box, and their first pixel.
@@ -72,6 +73,7 @@ def outlined(
         features: Patch features of the view, shape (1, D, h, w).
         pixels: The view, RGB, shape (H, W, 3).
         boxes: In px of the view.
+        patch: Side of a patch of the encoder, px.
         coarse: What is known of the object in the only box before; a box says nothing.
 
     Returns:
@@ -85,7 +87,7 @@ def outlined(
     if coarse is not None and not isinstance(coarse, HBB):
         known[:] = _known(coarse, frames[0])
     out = []
-    colours = _filled(pixels, features).to(device)
+    colours = _filled(pixels, features, patch).to(device)
     for start in range(0, len(boxes), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         corners = [[f.x0, f.y0, f.x1, f.y1] for f in frames[part]]
@@ -106,21 +108,26 @@ def outlined(
 def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return a mask without parts and holes below a tenth of its area.
 
-    They are bits of neighbours in the frame, and gaps that nobody would draw.
+    They are bits of neighbours in the frame, and gaps that nobody would draw. A mask of
+    small parts alone stays as it is.
     """
     from rasterio.features import sieve
 
     least = round(SPECK * int(mask.sum()))
     if least < 2:
         return mask
-    return np.asarray(sieve(mask.astype(np.uint8), least, connectivity=4), bool)
+    # Ground that the edge of the array cuts off is no hole: a ring joins it.
+    ring = 1 + least // (2 * sum(mask.shape))
+    wide = np.pad(mask.astype(np.uint8), ring)
+    kept = sieve(wide, least, connectivity=4)[ring:-ring, ring:-ring] > 0
+    return np.asarray(kept, bool) if kept.any() else mask
 
 
-def _filled(pixels: NDArray[np.uint8], features: Tensor) -> Tensor:
+def _filled(pixels: NDArray[np.uint8], features: Tensor, patch: int) -> Tensor:
     """Return a view in 0-1 up to whole patches, shape (1, 3, H', W')."""
     rows, columns = features.shape[2:]
-    patch = math.ceil(max(pixels.shape[0] / rows, pixels.shape[1] / columns))
-    full = np.zeros((rows * patch, columns * patch, 3), np.float32)
+    full = np.empty((rows * patch, columns * patch, 3), np.float32)
+    full[:] = np.array(GROUND, np.float32) / 255  # as in training, and as encoded
     full[: pixels.shape[0], : pixels.shape[1]] = pixels / np.float32(255)
     return torch.from_numpy(full).permute(2, 0, 1)[None]
 

@@ -6,10 +6,13 @@ of every place is the heatmap of object centres, and of a finer grid the mask. S
 do not depend on the description.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from rsvlm.geometry import HBB, Region, nms
 
 #: Feature cells are this many times finer than patches.
 CENTRE_FACTOR = 2
@@ -17,6 +20,8 @@ CENTRE_FACTOR = 2
 MASK_FACTOR = 4
 #: Sizes are predicted as log(size / SIZE_UNIT), in view px.
 SIZE_UNIT = 32.0
+#: IoU above which two boxes of one description are the same object.
+OVERLAP = 0.45
 
 
 @dataclass(frozen=True)
@@ -210,3 +215,19 @@ def peaks(
         Found((box[0], box[1], box[2], box[3]), value)
         for box, value in zip(corners.tolist(), values.tolist(), strict=True)
     ]
+
+
+def distinct(
+    boxes: Sequence[Found], label: str, width: int, height: int
+) -> list[Region]:
+    """Return candidates of a label without doubles, best first, by raw score.
+
+    Args:
+        boxes: In px of the view.
+        label: What they were found for.
+        width: Columns of the view, px.
+        height: Rows of the view, px.
+    """
+    inside = ((HBB(*item.box).clip(width, height), item.score) for item in boxes)
+    seen = [Region(box, label, score) for box, score in inside if box and box.area >= 1]
+    return nms(seen, OVERLAP)

@@ -88,6 +88,11 @@ class Sam2Finder:
         """Longest side of a view that is made use of, px."""
         return self.finder.side if self.finder else self.input
 
+    @property
+    def magnifies(self) -> bool:
+        """Its masks have 256 cells a side, whatever the view shows."""
+        return True
+
     def find(
         self,
         view: View,

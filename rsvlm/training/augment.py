@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsvlm.errors import ImageError
+from rsvlm.models.features import GROUND
 from rsvlm.samples import Target
 from rsvlm.training.reading import image_bytes
 
@@ -19,8 +20,6 @@ Array = NDArray[np.float64]
 SCALES = (0.5, 1.6)
 #: Share of an object's box below which a border leaves nothing of it.
 LEAST = 0.02
-#: Mean colour of what encoders were trained on, which they see as nothing.
-GROUND = (124, 116, 104)
 
 
 @dataclass(frozen=True)

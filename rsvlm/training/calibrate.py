@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsvlm.geometry import HBB, iou
-from rsvlm.models.finder import FinderSettings, RegionFinder, distinct
+from rsvlm.models.finder import FinderSettings, RegionFinder
+from rsvlm.models.region_head import distinct
 from rsvlm.samples import Sample
 from rsvlm.training.augment import load_picture, resize
 

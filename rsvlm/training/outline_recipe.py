@@ -13,7 +13,7 @@ class OutlineRecipe(Recipe):
     train: Names = Field(("train.jsonl",), description="files in the data folder")
     val: Names = Field(("val.jsonl",), description="files that choose the epoch")
     start: str = Field(
-        "tiny", description="shipped checkpoint, or folder, with the region head"
+        "", description="shipped checkpoint, or folder, with the region head"
     )
     view: int = Field(
         0,

@@ -1,6 +1,7 @@
 """``rsvlm train outlines``: the outline head on a trained region head's encoder.
 
-Everything else stays as it is, so that boxes, counts and confidences do not change.
+Encoder and region head stay as they are. Boxes come to lie around outlines, so that
+confidences and cuts are fitted anew at the end.
 """
 
 import shutil
@@ -18,14 +19,14 @@ from rsvlm.models.encoder import NORMALISATION, feature_width, patch_size
 from rsvlm.models.features import feature_grid
 from rsvlm.models.finder import RegionFinder
 from rsvlm.models.outline_head import OutlineHead
-from rsvlm.models.outlines import OUTLINE_FILE, save_outlines
-from rsvlm.models.precision import mixed_precision
-from rsvlm.models.region_files import (
-    HEAD_FILE,
-    load_trunk,
-    read_settings,
-    save_settings,
+from rsvlm.models.outlines import (
+    AT_ONCE,
+    OUTLINE_FILE,
+    load_outlines,
+    save_outlines,
 )
+from rsvlm.models.precision import mixed_precision
+from rsvlm.models.region_files import HEAD_FILE, save_settings
 from rsvlm.training.average import Average
 from rsvlm.training.calibrate import fit, judge, mean_precision
 from rsvlm.training.calibrate_masks import fit_mask_cut
@@ -56,7 +57,7 @@ def train_outlines(
         recipe: Settings.
         data: Folder with the samples and their pictures.
         out: Folder of the run; the best head becomes ``outlines.safetensors`` there,
-            beside the region head that it belongs to, with a new ``mask_cut``.
+            beside the region head that it belongs to, whose calibration is fitted anew.
         cache: Not used: every step shows pictures anew.
         progress: Called with one line at a time.
 
@@ -64,20 +65,25 @@ def train_outlines(
         The file of the best head.
 
     Raises:
-        SettingsError: If the data hold no outline, or if ``out`` holds another run.
-        CheckpointError: If the region head to start from is missing.
+        SettingsError: If the data hold no outline, or if ``out`` holds another run or
+            the head to start from.
+        CheckpointError: If the region head to start from is missing or damaged.
     """
     from accelerate import Accelerator
 
     files = find_files(data, {"train": recipe.train, "val": recipe.val})
     samples = {name: read_split(data, group) for name, group in files.items()}
+    complete = {
+        name: [sample for sample in group if sample.task == "detect"]
+        for name, group in samples.items()
+    }
     entries = {
         name: [
             Entry((Labelled.of(sample),))
             for sample in group
-            if sample.task == "detect" and any(t.polygons for t in sample.targets)
+            if any(target.polygons for target in sample.targets)
         ]
-        for name, group in samples.items()
+        for name, group in complete.items()
     }
     if not entries["train"]:
         raise SettingsError(
@@ -88,8 +94,18 @@ def train_outlines(
     accelerator = Accelerator(
         mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available()
     )
+    if not recipe.start:
+        raise SettingsError(
+            "An outline head stands on a region head. Name its folder with "
+            "--set start=RUN, where RUN is the --out of rsvlm train regions."
+        )
     begin = SHIPPED.get(recipe.start, Path(recipe.start))
-    model = _Model(begin, recipe.width).to(accelerator.device)
+    if begin.resolve() == out.resolve():
+        raise SettingsError(
+            f"'start' and --out are both {out}. Name another folder for the run."
+        )
+    finder = RegionFinder.load(begin)  # what is wrong with it shows now, not at the end
+    model = _Model(finder, recipe.width).to(accelerator.device)
     order = Order([e.source for e in entries["train"]], recipe.mix, recipe.seed)
     log = RunLog(out, recipe, file_names(files) | {"start": begin / HEAD_FILE})
     write_train_images(out, (s for group in samples.values() for s in group), data)
@@ -150,21 +166,23 @@ def train_outlines(
             with average.applied():
                 save_outlines(model.outlines, out)
         save_state(out, kept, optimizer, {"epoch": epoch, "best_iou": best})
-    # With the head that it belongs to, the folder is one that a finder loads. Boxes lie
-    # around outlines, so confidences are fitted anew too.
+    # With the head that it belongs to, the folder is one that a finder loads.
     shutil.copyfile(begin / HEAD_FILE, out / HEAD_FILE)
-    settings = read_settings(begin)
-    save_settings(settings, out)
-    if held := [cell.sample for entry in entries["val"] for cell in entry.cells]:
-        cut, overlap = fit_mask_cut(RegionFinder.load(out), held, data)
+    finder.settings = finder.settings.model_copy(update={"mask_cut": 0.0})
+    finder.outlines = load_outlines(out, model.width)
+    if complete["val"]:
+        finder.to(accelerator.device)
+        cut, overlap = fit_mask_cut(finder, complete["val"], data)
         progress(f"found objects: IoU {overlap:.3f} with a cut of {cut:g}")
-        save_settings(settings.model_copy(update={"mask_cut": cut}), out)
-        finder = RegionFinder.load(out).to(accelerator.device)
-        judged = judge(finder, held, data, progress)
-        settings = fit(finder.settings, judged)
-        save_settings(settings, out)
-        calibrated = {"found_iou": round(overlap, 4)} | settings.model_dump(mode="json")
-        log.add(val_map50=round(mean_precision(judged), 4), calibration=calibrated)
+        finder.settings = finder.settings.model_copy(update={"mask_cut": cut})
+        judged = judge(finder, complete["val"], data, progress)
+        finder.settings = fit(finder.settings, judged)
+        fitted = finder.settings.model_dump(mode="json")
+        log.add(
+            val_map50=round(mean_precision(judged), 4),
+            calibration=fitted | {"found_iou": round(overlap, 4)},
+        )
+    save_settings(finder.settings, out)
     log.close()
     return out / OUTLINE_FILE
 
@@ -188,10 +206,14 @@ def held_out(model: nn.Module, source: OutlineViews, device: torch.device) -> fl
     """Return the mean IoU of outlines in their own boxes."""
     values: list[Tensor] = []
     for index in range(len(source)):
-        there = _moved(source.plain([index]), device)
-        mask, truth = model(there) > 0, there["truth"]
-        union = (mask | truth).sum((1, 2)).clamp(min=1)
-        values.append((mask & truth).sum((1, 2)) / union)
+        whole = source.plain([index])
+        for start in range(0, len(whole["rows"]), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            some = {k: v if k == "picture" else v[part] for k, v in whole.items()}
+            there = _moved(some, device)
+            mask, truth = model(there) > 0, there["truth"]
+            union = (mask | truth).sum((1, 2)).clamp(min=1)
+            values.append((mask & truth).sum((1, 2)) / union)
     return float(torch.cat(values).mean())
 
 
@@ -202,13 +224,14 @@ def _moved(batch: Batch, device: torch.device) -> dict[str, Tensor]:
 class _Model(nn.Module):
     """A frozen encoder with an outline head that learns."""
 
-    def __init__(self, folder: Path, width: int) -> None:
+    def __init__(self, finder: RegionFinder, width: int) -> None:
         super().__init__()
-        settings = read_settings(folder)
+        settings = finder.settings
         self.layers, self.long_side = settings.layers, settings.long_side
-        self.encoder = load_trunk(settings, folder)
+        self.encoder = finder.encoder
         self.patch = patch_size(self.encoder)
-        self.outlines = OutlineHead(feature_width(self.encoder, self.layers), width)
+        self.width = feature_width(self.encoder, self.layers)
+        self.outlines = OutlineHead(self.width, width)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         family = str(cast(Any, self.encoder.config).model_type)

@@ -26,6 +26,7 @@ class Drawing:
 
     labels = ("ship", "bridge")
     side = 160
+    magnifies = False
 
     def __init__(self) -> None:
         self.refined: list[Region] = []

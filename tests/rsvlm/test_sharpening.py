@@ -22,6 +22,7 @@ class Outliner:
 
     labels = ()
     side = 64
+    magnifies = False
 
     def __init__(self) -> None:
         self.views: list[View] = []
@@ -107,3 +108,28 @@ def test_regions_near_each_other_share_a_view(tmp_path: Path) -> None:
     assert sizes[-1] == 400
     for box, view in zip([*boxes[:3], *boxes[4:]], views, strict=True):
         assert box.intersection(view) == box.area
+
+
+def test_a_view_is_shared_where_it_is_as_good_as_an_own_one(tmp_path: Path) -> None:
+    path = tmp_path / "wide.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=2000, height=2000, count=3, dtype="uint8",
+        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
+    ) as file:  # fmt: skip
+        file.write(np.full((3, 2000, 2000), 99, np.uint8))
+    large, small = HBB(200, 200, 1400, 1400), HBB(700, 700, 740, 740)
+    edge, beside = HBB(0, 300, 40, 340), HBB(0, 350, 40, 390)
+    for magnifies, boxes, views in (
+        (False, (large, small), 2),  # a view of the large one is too coarse
+        (False, (small, large), 2),
+        (False, (edge, beside, edge), 1),  # nothing lies beyond the edge
+        (True, (edge, beside), 2),  # each fills a view of its own
+    ):
+        head, state = Outliner(), State("", get_task("ground"), None, [])
+        head.side, head.magnifies = 640, magnifies
+        with Raster.open(path) as raster:
+            regions = tuple(Region(box, "ship") for box in boxes)
+            sharpened(head, state, [raster], regions, "mask")
+        assert len(state.trace) == views, (magnifies, boxes)
+        sides = [view.window.box.width for view in head.views]
+        assert max(sides) < 100 if magnifies else min(sides) >= 640

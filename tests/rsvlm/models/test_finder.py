@@ -17,9 +17,9 @@ from rsvlm.errors import CheckpointError
 from rsvlm.findings import ShapeKind
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models.encoder import frozen_encoder
-from rsvlm.models.finder import OVERLAP, FinderSettings, RegionFinder
+from rsvlm.models.finder import FinderSettings, RegionFinder
 from rsvlm.models.outline_head import MARGIN, SIDE
-from rsvlm.models.region_head import SIZE_UNIT, Looked
+from rsvlm.models.region_head import OVERLAP, SIZE_UNIT, Looked
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
 
