@@ -1,7 +1,6 @@
 """Text encoder: a description to a unit vector.
 
-The small sentence encoder that descriptions, prompts of the region head and later
-retrieval share.
+The small sentence encoder that descriptions of regions and retrieval share.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """``rsvlm train regions``: the region head, alone or with updates of its encoder.
 
-A description is one of many wordings of a label, or an object of it that is shown. Each
-step also asks for things that no label names, which must not be found.
+A description is one of many wordings of a label. Each step also asks for things that no
+label names, which must not be found.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -18,7 +18,8 @@ from rsvlm.findings import ShapeKind
 from rsvlm.geometry import HBB, OBB, Mask, Polygon, Region, Shape, iou
 from rsvlm.models.encoder import frozen_encoder
 from rsvlm.models.finder import FinderSettings, RegionFinder
-from rsvlm.models.outline_head import MARGIN, SIDE
+from rsvlm.models.outline_head import MARGIN, SIDE, OutlineHead
+from rsvlm.models.outlines import save_outlines
 from rsvlm.models.region_head import OVERLAP, SIZE_UNIT, Looked
 from rsvlm.models.text_encoder import TextEncoder
 from rsvlm.render import View
@@ -282,8 +283,17 @@ def test_an_outline_head_draws_what_was_found(
         (ship,) = finder.find(view, ["ship"], cast(ShapeKind, shape)).regions
         assert isinstance(ship.shape, kind)
         assert iou(ship.shape, HBB(86, 100, 118, 140)) > 0.9
-    assert outlining(make_finder).revision == finder.revision
+    other = outlining(make_finder)
+    assert other.revision == finder.revision
     assert finder.revision != make_finder(["ship"]).revision
+    other = outlining(make_finder)
+    assert other.outlines is not None
+    with torch.no_grad():
+        next(iter(other.outlines.parameters())).add_(1)
+    assert finder.revision != other.revision
+    moved = outlining(make_finder).to("meta")
+    assert moved.outlines is not None
+    assert next(iter(moved.outlines.parameters())).is_meta
     kept = finder.loosened(0.0)
     assert kept.outlines is finder.outlines
 
@@ -333,7 +343,7 @@ def test_a_drawn_region_of_any_name_gets_its_outline(
     assert iou(found.shape, after) > 0.85
 
 
-def test_a_shown_region_outside_the_view_stays_its_box(
+def test_a_region_outside_the_view_stays_its_box(
     make_finder: Callable[..., RegionFinder], make_view: MakeView, noise: Noise
 ) -> None:
     finder, view = make_finder(["ship"]), make_view(noise(98, 112))
@@ -373,6 +383,8 @@ def _settings(folder: Path, **changes: Any) -> None:
         (lambda f: _settings(f, width=64), "does not fit"),
         (lambda f: (f / "regions.safetensors").unlink(), "is missing"),
         (lambda f: (f / "regions.safetensors").write_bytes(b"x" * 99), "is damaged"),
+        (lambda f: (f / "outlines.safetensors").write_bytes(b"x" * 99), "is damaged"),
+        (lambda f: save_outlines(OutlineHead(16, 16), f), "region head beside it"),
     ],
 )
 def test_a_damaged_head_is_refused_in_one_line(

@@ -28,6 +28,7 @@ from rsvlm.raster import Raster
 from rsvlm.render import View
 from rsvlm.samples import read_samples
 from rsvlm.training.align import AlignRecipe, train_align
+from rsvlm.training.outlines import OutlineRecipe, train_outlines
 from rsvlm.training.regions import RegionRecipe, train_regions
 from rsvlm.training.run import load_recipe
 from rsvlm.training.tune import TuneRecipe, initial_model, train_tune
@@ -186,8 +187,12 @@ def whole(
                 "learn": "lora", "rank": 2, "epochs": 1, "mosaics": 0}
     )  # fmt: skip
     train_regions(regions, smoke_data, folder / "regions", folder / "features")
-    for name in ("regions.json", "regions.safetensors"):
-        shutil.copyfile(folder / "regions" / name, checkpoint / name)
+    outlines = load_recipe(OutlineRecipe, "base", "outlines").model_copy(
+        update={"start": str(folder / "regions"), "width": 16, "epochs": 1}
+    )
+    train_outlines(outlines, smoke_data, folder / "outlines", folder / "features")
+    for name in ("regions.json", "regions.safetensors", "outlines.safetensors"):
+        shutil.copyfile(folder / "outlines" / name, checkpoint / name)
     return checkpoint
 
 
@@ -198,7 +203,9 @@ def test_every_stage_takes_the_published_encoder(
     assert any(".self_attn.out_proj.lora_B" in name for name in updates)
     vectors = AlignedEncoder.load(whole).encode_text(["water", "a harbour"])
     assert np.isfinite(vectors).all()
-    assert RegionFinder.load(whole).settings.lora is not None
+    finder = RegionFinder.load(whole)
+    assert finder.settings.lora is not None
+    assert finder.outlines is not None
     out = export(str(whole), tmp_path / "served")
     sample = next(
         s for s in read_samples(smoke_data / "val.jsonl") if s.task == "detect"
