@@ -348,6 +348,11 @@ class Answerer:
         """Answer yes or no by what is found."""
         found = self._search(state, rasters, shape, options, "presence")
         taken = found.regions
+        if len(taken) > 1:
+            # As many as a count would say; the views are known, so it costs little.
+            aside = replace(state, trace=[], timing={})
+            counted = self._search(aside, rasters, shape, options).regions
+            taken = counted or taken[:1]
         name = state.subject.name if state.subject else "object"
         sure = found.best if taken else 1 - found.best
         text = self.seeker.cover_text(state, rasters, taken)

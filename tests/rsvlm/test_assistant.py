@@ -129,6 +129,33 @@ def test_presence_follows_geometry(
     assert answer.confidence == pytest.approx(best or 0.9)  # FakeFinder: best .1
 
 
+class Wary(FakeFinder):
+    """Says yes sooner than it counts: of some boxes one reaches the cut for counting."""
+
+    def __init__(self, counted: int) -> None:
+        super().__init__(SHIPS)
+        self.counted = counted
+
+    def find(
+        self,
+        view: View,
+        descriptions: Sequence[str],
+        shape: ShapeKind = "hbb",
+        purpose: Purpose = "locate",
+    ) -> Findings:
+        found = super().find(view, descriptions, shape, purpose)
+        most = self.counted if purpose == "locate" else None
+        return Findings(found.regions[:most], found.best)
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_a_yes_says_what_a_count_would_say(raster: Raster, counted: int) -> None:
+    assistant = Assistant(StubEngine([]), Wary(counted))
+    answer = assistant.ask([raster], "Is there a ship here?")
+    assert (answer.text, len(answer.regions)) == ("Yes, 1 ship.", 1)
+    assert [step.step for step in answer.trace] == ["look", "refine"]
+
+
 def test_segmentation_gives_masks_and_their_area(raster: Raster) -> None:
     assistant = Assistant(StubEngine(["none"]), FakeFinder(SHIPS))
     answer = assistant.ask([raster], "Segment the ships.")
