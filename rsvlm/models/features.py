@@ -40,6 +40,21 @@ def normalised(picture: NDArray[np.uint8], family: str, multiple: int = 14) -> T
     return torch.from_numpy(out)[None]
 
 
+def as_seen(pictures: Tensor, family: str) -> tuple[Tensor, Tensor]:
+    """Return pictures of whole patches in 0-1, and as an encoder wants them.
+
+    Args:
+        pictures: RGB uint8, shape (B, H, W, 3).
+        family: Encoder family, a key of ``NORMALISATION``.
+
+    Returns:
+        Both of shape (B, 3, H, W), on the device of the pictures.
+    """
+    mean, std = (torch.tensor(v).to(pictures.device) for v in NORMALISATION[family])
+    rgb = pictures.float() / 255
+    return rgb.permute(0, 3, 1, 2), ((rgb - mean) / std).permute(0, 3, 1, 2)
+
+
 @torch.no_grad()
 def feature_grid(encoder: nn.Module, pixels: Tensor, layers: tuple[int, ...]) -> Tensor:
     """Return features as a grid.

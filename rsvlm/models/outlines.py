@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from rsvlm.models.checkpoint import load_tensors, save_tensors
 from rsvlm.models.features import GROUND, cells_inside
 from rsvlm.models.outline_head import SIDE, OutlineHead, frame_of
 from rsvlm.models.precision import fast_dtype
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 #: Mask logits of pixels of a view, and the column and row at which they begin.
 Drawn = tuple[Tensor, int, int]
@@ -85,7 +89,7 @@ def outlined(
     frames = [frame_of(box) for box in boxes]
     known = np.zeros((len(boxes), SIDE, SIDE), np.float32)
     if coarse is not None and not isinstance(coarse, HBB):
-        known[:] = _known(coarse, frames[0])
+        known[:] = np.where(cells_in(coarse.to_shapely(), frames[0]), 1, -1)
     out = []
     colours = _filled(pixels, features, patch).to(device)
     for start in range(0, len(boxes), AT_ONCE):
@@ -132,16 +136,19 @@ def _filled(pixels: NDArray[np.uint8], features: Tensor, patch: int) -> Tensor:
     return torch.from_numpy(full).permute(2, 0, 1)[None]
 
 
-def _known(coarse: Shape, frame: HBB) -> NDArray[np.float32]:
-    """Return a coarse shape in the cells of a frame: 1 inside, -1 outside."""
+def cells_in(shape: "BaseGeometry", frame: HBB) -> NDArray[np.bool_]:
+    """Return which cells of a frame lie in a shape, shape (SIDE, SIDE).
+
+    Args:
+        shape: In px of the view.
+        frame: See :func:`~rsvlm.models.outline_head.frame_of`.
+    """
     import shapely
 
     low = np.array([frame.x0, frame.y0])
     scale = SIDE / np.array([frame.width, frame.height])
-    placed = shapely.transform(
-        coarse.to_shapely(), lambda points: (points - low) * scale
-    )
-    return np.where(cells_inside(placed, (SIDE, SIDE), 1.0), 1, -1).astype(np.float32)
+    placed = shapely.transform(shape, lambda points: (points - low) * scale)
+    return cells_inside(placed, (SIDE, SIDE), 1.0)
 
 
 def at_pixels(logits: Tensor, frame: HBB, part: HBB, width: int, height: int) -> Drawn:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from rsvlm.geometry import HBB
-from rsvlm.models.features import cells_inside
 from rsvlm.models.outline_head import MARGIN, SIDE, frame_of
+from rsvlm.models.outlines import cells_in
 from rsvlm.training.augment import Item, on_ground
 from rsvlm.training.mosaic import Entry, Shown
 from rsvlm.training.outline_recipe import OutlineRecipe
@@ -107,8 +107,6 @@ def framed(
         item: The object, in px of a view.
         rng: Draws a box that is as inexact as a found one; without it, the own box.
     """
-    import shapely
-
     x0, y0, x1, y1 = item.hbb
     if rng is not None:
         width, height = x1 - x0, y1 - y0
@@ -118,10 +116,7 @@ def framed(
             for edge in (x0, y0, x1, y1) + slack * (width, height, width, height)
         )
     frame = frame_of(HBB(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
-    scale = SIDE / np.array([frame.width, frame.height])
-    low = np.array([frame.x0, frame.y0])
-    placed = shapely.transform(outline_of(item), lambda points: (points - low) * scale)
-    return frame, cells_inside(placed, (SIDE, SIDE), 1.0)
+    return frame, cells_in(outline_of(item), frame)
 
 
 def prompt_of(

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rsvlm.errors import SettingsError
 from rsvlm.models.checkpoint import SHIPPED
-from rsvlm.models.encoder import NORMALISATION, feature_width, patch_size
-from rsvlm.models.features import feature_grid
+from rsvlm.models.encoder import feature_width, patch_size
+from rsvlm.models.features import as_seen, feature_grid
 from rsvlm.models.finder import RegionFinder
 from rsvlm.models.outline_head import OutlineHead
 from rsvlm.models.outlines import (
@@ -235,15 +234,10 @@ class _Model(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         family = str(cast(Any, self.encoder.config).model_type)
-        mean, std = (
-            torch.tensor(np.array(v), dtype=torch.float32).to(batch["picture"].device)
-            for v in NORMALISATION[family]
-        )
-        rgb = batch["picture"].float() / 255  # (B, H, W, 3)
-        pixels = ((rgb - mean) / std).permute(0, 3, 1, 2)
+        rgb, pixels = as_seen(batch["picture"], family)
         features = feature_grid(self.encoder, pixels, self.layers).float()
         out: Tensor = self.outlines(
-            features, rgb.permute(0, 3, 1, 2), batch["frames"], batch["rows"],
+            features, rgb, batch["frames"], batch["rows"],
             batch["prompts"].float(),
         )  # fmt: skip
         return out

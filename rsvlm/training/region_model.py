@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from rsvlm.errors import CheckpointError
 from rsvlm.labels import OBJECTS
 from rsvlm.models.checkpoint import find_checkpoint
 from rsvlm.models.encoder import (
-    NORMALISATION,
     check_layers,
     encode,
     feature_width,
     frozen_encoder,
     patch_size,
 )
+from rsvlm.models.features import as_seen
 from rsvlm.models.region_files import (
     ENCODER,
     HEAD_FILE,
@@ -112,14 +111,12 @@ class RegionModel(nn.Module):
 
     def _seen(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         family = str(cast(Any, self.encoder.config).model_type)
-        mean, std = (torch.tensor(v).to(picture.device) for v in NORMALISATION[family])
-        rgb = picture.float() / 255  # (B, H, W, 3)
-        pixels = ((rgb - mean) / std).permute(0, 3, 1, 2)
+        rgb, pixels = as_seen(picture, family)
         tokens = encode(self.encoder, pixels, self.recipe.layers)  # (B, N, D)
         rows, columns = (side // self.patch for side in picture.shape[1:3])
         features = tokens.transpose(1, 2).reshape(len(picture), -1, rows, columns)
         size = (MASK_FACTOR * rows, MASK_FACTOR * columns)
-        colours = nn.functional.interpolate(rgb.permute(0, 3, 1, 2), size, mode="area")
+        colours = nn.functional.interpolate(rgb, size, mode="area")
         return features, colours
 
     def trained(self) -> dict[str, nn.Parameter]:

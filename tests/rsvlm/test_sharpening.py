@@ -40,6 +40,17 @@ def vars_of(box: HBB) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.x1, box.y1
 
 
+def plain(folder: Path, side: int) -> Path:
+    """Write a gray GeoTIFF of 1 m per pixel."""
+    path = folder / "plain.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint8",
+        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
+    ) as file:  # fmt: skip
+        file.write(np.full((3, side, side), 99, np.uint8))
+    return path
+
+
 def test_boxes_of_an_engine_get_outlines(tmp_path: Path) -> None:
     path = tmp_path / "port.tif"
     pixels = np.random.default_rng(0).integers(0, 255, (3, 100, 100), dtype=np.uint8)
@@ -80,12 +91,7 @@ def test_a_head_that_knows_no_names_measures_nothing(tmp_path: Path) -> None:
 
 
 def test_regions_near_each_other_share_a_view(tmp_path: Path) -> None:
-    path = tmp_path / "large.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=600, height=600, count=3, dtype="uint8",
-        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
-    ) as file:  # fmt: skip
-        file.write(np.full((3, 600, 600), 99, np.uint8))
+    path = plain(tmp_path, 600)
     boxes = [
         HBB(100, 100, 110, 110), HBB(120, 90, 130, 100), HBB(400, 400, 420, 420),
         HBB(700, 700, 710, 710), HBB(395, 395, 405, 405), HBB(300, 300, 500, 500),
@@ -111,12 +117,7 @@ def test_regions_near_each_other_share_a_view(tmp_path: Path) -> None:
 
 
 def test_a_view_is_shared_where_it_is_as_good_as_an_own_one(tmp_path: Path) -> None:
-    path = tmp_path / "wide.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=2000, height=2000, count=3, dtype="uint8",
-        photometric="RGB", crs="EPSG:32611", transform=from_origin(5e5, 4e6, 1, 1),
-    ) as file:  # fmt: skip
-        file.write(np.full((3, 2000, 2000), 99, np.uint8))
+    path = plain(tmp_path, 2000)
     large, small = HBB(200, 200, 1400, 1400), HBB(700, 700, 740, 740)
     edge, beside = HBB(0, 300, 40, 340), HBB(0, 350, 40, 390)
     for magnifies, boxes, views in (
